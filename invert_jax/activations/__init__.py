@@ -1,0 +1,1 @@
+"""Input 2: what each neuron does on each sample."""

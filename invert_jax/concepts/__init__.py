@@ -1,0 +1,1 @@
+"""Input 1: what is true of each sample."""
