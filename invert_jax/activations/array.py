@@ -1,0 +1,181 @@
+"""Activations of one layer: a matrix of numbers, with names and sample ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import ml_dtypes
+import numpy as np
+from jaxtyping import Shaped
+from numpy.typing import ArrayLike
+
+FLOATS_BEYOND_NUMPY = (np.dtype(ml_dtypes.bfloat16),)
+
+
+@runtime_checkable
+class Matrix(Protocol):
+    """A matrix that is sliced like an array: in memory, on a device or on disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the numbers."""
+        ...
+
+    def __getitem__(self, index, /): ...
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Activations:
+    """What each neuron of a layer does on each sample; an array where one is wanted.
+
+    Attributes:
+        values: One row per sample, one column per neuron. Read in blocks of neurons,
+            so it may be an array that is larger than memory.
+        names: Names of the neurons, a tuple, distinct; numbers from 0 if not given.
+        ids: What each sample is, so that the concepts of others are not mixed in.
+        layer: Where the neurons come from.
+
+    >>> layer = Activations(np.array([[0.0, 1.0], [2.0, 3.0]]), layer="encoder/dense")
+    >>> layer
+    Activations(2 samples, 2 neurons, float64, layer='encoder/dense')
+    >>> layer.names, np.asarray(layer).sum()
+    (('0', '1'), np.float64(6.0))
+    """
+
+    values: Matrix
+    names: Sequence[str] = ()
+    ids: np.ndarray | None = field(default=None, kw_only=True)
+    layer: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        values = checked_values(self.values)
+        num_samples, num_neurons = values.shape
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "names", checked_names(self.names, num_neurons))
+        if self.ids is not None:
+            object.__setattr__(self, "ids", checked_ids(self.ids, num_samples))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and neurons."""
+        return self.num_samples, self.num_neurons
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values."""
+        return np.dtype(self.values.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Always 2."""
+        return 2
+
+    @property
+    def num_samples(self) -> int:
+        """Number of rows."""
+        return int(self.values.shape[0])
+
+    @property
+    def num_neurons(self) -> int:
+        """Number of columns."""
+        return int(self.values.shape[1])
+
+    def block(self, start: int, stop: int) -> Shaped[np.ndarray, "samples neurons"]:
+        """Read the neurons from `start` up to, not including, `stop`.
+
+        >>> Activations(np.eye(3)).block(1, 3).shape
+        (3, 2)
+        """
+        if not 0 <= start <= stop <= self.num_neurons:
+            raise ValueError(
+                "`start` and `stop` must satisfy 0 <= start <= stop <= "
+                f"{self.num_neurons} (the neurons); got {start} and {stop}."
+            )
+        return np.asarray(self.values[:, start:stop])
+
+    def __array__(
+        self, dtype: np.dtype | None = None, copy: bool | None = None
+    ) -> np.ndarray:
+        values = self.block(0, self.num_neurons)
+        return np.array(values, dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def __repr__(self) -> str:
+        layer = f", layer={self.layer!r}" if self.layer else ""
+        return (
+            f"Activations({self.num_samples} samples, {self.num_neurons} neurons, "
+            f"{self.dtype}{layer})"
+        )
+
+
+def checked_values(values: Matrix | ArrayLike) -> Matrix:
+    """`values`, refused unless it is a matrix of real numbers."""
+    matrix = values if isinstance(values, Matrix) else np.asarray(values)
+    if len(matrix.shape) != 2:
+        raise ValueError(
+            "`values` must have two axes, samples and neurons; got shape "
+            f"{tuple(matrix.shape)}. Pool or reshape the rest away first."
+        )
+    dtype = np.dtype(matrix.dtype)
+    if dtype.kind not in "biuf" and dtype not in FLOATS_BEYOND_NUMPY:
+        raise TypeError(
+            f"`values` must be real numbers; got dtype {dtype}. "
+            "Take the real part, the modulus or another number of each value."
+        )
+    return matrix
+
+
+def checked_names(names: Sequence | None, num_neurons: int) -> tuple[str, ...]:
+    """`names` as a tuple of distinct strings, one per neuron; numbers if empty."""
+    if isinstance(names, str):
+        raise TypeError(f"`names` must be a sequence of strings; got {names!r}.")
+    if names is None or len(names) == 0:
+        return tuple(map(str, range(num_neurons)))
+    if len(names) != num_neurons:
+        raise ValueError(
+            "`names` must hold one name per neuron; "
+            f"got {len(names)} for {num_neurons} neurons."
+        )
+    seen: set[str] = set()
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"`names` must be strings; got {name!r}.")
+        if name in seen:
+            raise ValueError(f"`names` must be distinct; got {name!r} twice.")
+        seen.add(name)
+    return tuple(str(name) for name in names)
+
+
+def checked_ids(ids: ArrayLike, num_samples: int) -> Shaped[np.ndarray, " samples"]:
+    """`ids` as int64 or str, one per sample."""
+    array = np.asarray(ids)
+    if array.ndim != 1 or len(array) != num_samples:
+        raise ValueError(
+            "`ids` must hold one id per sample, on one axis; "
+            f"got shape {array.shape} for {num_samples} samples."
+        )
+    return id_array(array)
+
+
+def id_array(ids: Shaped[np.ndarray, " samples"]) -> Shaped[np.ndarray, " samples"]:
+    """`ids` as int64 or str; bytes are read as UTF-8.
+
+    >>> id_array(np.array([b"a.png", b"b.png"]))
+    array(['a.png', 'b.png'], dtype='<U5')
+    """
+    if ids.dtype.kind == "S":
+        return np.char.decode(ids, "utf-8")
+    if ids.dtype.kind == "U" or len(ids) == 0:
+        return ids
+    if ids.dtype.kind in "iu":
+        return ids.astype(np.int64)
+    if ids.dtype.kind in "OT" and all(isinstance(each, str) for each in ids):
+        return ids.astype(str)
+    raise TypeError(f"`ids` must be whole numbers or strings; got dtype {ids.dtype}.")
