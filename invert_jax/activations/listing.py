@@ -1,0 +1,213 @@
+"""List the layers of a model and choose among them.
+
+A layer counts if its output has the samples as an axis, which is found by tracing the
+model, without running it, for two sizes of the batch. Axes before that axis are the
+steps of a scan: each step is a layer of its own.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import product
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from invert_jax.activations.batches import Batch
+from invert_jax.activations.capture import Capture, capture
+
+
+class Layer(NamedTuple):
+    """One output of a model that has the samples as an axis.
+
+    Attributes:
+        source: Name of the captured array it is taken from.
+        step: Index into the axes of that array before the samples.
+        shape: Shape of one sample.
+        dtype: Type of the numbers.
+    """
+
+    source: str
+    step: tuple[int, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def take(self, outputs: Mapping[str, Array]) -> Array:
+        """The layer's output, samples first."""
+        return outputs[self.source][self.step]
+
+
+def layers(
+    model: Any, example: Any, *, variables: Any = None, call: Callable | None = None
+) -> dict[str, tuple[int, ...]]:
+    """The name of each layer of a model and the shape of its output.
+
+    Nothing is computed: the model is only traced.
+
+    Args:
+        model: As in `collect`.
+        example: One batch.
+        variables: As in `collect`.
+        call: As in `collect`.
+
+    >>> import jax.numpy as jnp
+    >>> layers(lambda x: {"twice": 2 * x, "mean": x.mean(-1)}, jnp.zeros((4, 3)))
+    {'twice': (4, 3), 'mean': (4,)}
+    """
+    inputs = example.inputs if isinstance(example, Batch) else example
+    size = _batch_size(inputs)
+    found = find_layers(capture(model, variables, call), inputs)
+    return {name: (size, *layer.shape) for name, layer in found.items()}
+
+
+def find_layers(captured: Capture, inputs: PyTree) -> dict[str, Layer]:
+    """Every layer, in the order in which the model was run or defined."""
+    size = _batch_size(inputs)
+    shapes = _output_shapes(captured, _of_size(inputs, size))
+    try:
+        others = _output_shapes(captured, _of_size(inputs, size + 1))
+    except Exception:
+        # A model written for one size of the batch: the first axis of that length.
+        others = {}
+    found: dict[str, Layer] = {}
+    for name, output in shapes.items():
+        other = others[name].shape if name in others else None
+        axis = _sample_axis(output.shape, other, size)
+        if axis is not None and output.dtype.kind in "biufV":
+            found.update(_steps(name, output, axis))
+    return found
+
+
+def select_layers(
+    available: Mapping[str, Layer],
+    wanted: str | Sequence[str] | None,
+    captured: Capture,
+) -> dict[str, Layer]:
+    """The layers whose names are wanted, in the order of `available`.
+
+    Args:
+        available: All layers.
+        wanted: Names or patterns (`*`, `?`, `[...]`); None for all. A name without
+            marks means every call, part and step of that path.
+        captured: Where they come from, for its account of layers that stay silent.
+    """
+    if wanted is None:
+        return dict(available)
+    patterns = [wanted] if isinstance(wanted, str) else list(wanted)
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise TypeError(
+                f"`layers` must be names or patterns of layers; got {pattern!r}."
+            )
+        if not any(matches(name, pattern) for name in available):
+            raise ValueError(_unknown(pattern, available, captured))
+    return {
+        name: layer
+        for name, layer in available.items()
+        if any(matches(name, pattern) for pattern in patterns)
+    }
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a layer is meant by a name or pattern.
+
+    >>> matches("block#0", "block#0"), matches("block#0", "bl*k"), matches("b", "block")
+    (True, True, False)
+    """
+    path = re.split(r"[#.@]", name, maxsplit=1)[0]
+    return name == pattern or fnmatchcase(name, pattern) or fnmatchcase(path, pattern)
+
+
+def first_match(name: str, by_pattern: Mapping[str, Any], default: Any) -> Any:
+    """The entry of a dict by patterns that a layer gets.
+
+    Its own name wins; then the first pattern that matches.
+
+    >>> first_match("dense_1", {"dense*": "max", "dense_1": "mean"}, None)
+    'mean'
+    """
+    if name in by_pattern:
+        return by_pattern[name]
+    for pattern, value in by_pattern.items():
+        if matches(name, pattern):
+            return value
+    return default
+
+
+def silent_layers(available: Mapping[str, Layer], captured: Capture) -> list[str]:
+    """Layers that have parameters and put out nothing, nor does any part of them."""
+    paths = {re.split(r"[#.@]", name, maxsplit=1)[0] for name in available}
+    return [
+        silent
+        for silent in captured.silent
+        if not any(path == silent or path.startswith(f"{silent}/") for path in paths)
+    ]
+
+
+def _unknown(pattern: str, available: Mapping[str, Layer], captured: Capture) -> str:
+    message = (
+        f"`layers` must name layers of the model; {pattern!r} is none that puts out "
+        f"anything for each sample. It has: {', '.join(available)}."
+    )
+    silent = silent_layers(available, captured)
+    if any(fnmatchcase(path, pattern) for path in silent):
+        message += f" There are parameters of that name, though. {captured.cure}"
+    return message
+
+
+def _batch_size(inputs: PyTree) -> int:
+    leaves = jax.tree.leaves(inputs)
+    sizes = {np.shape(leaf)[0] if np.ndim(leaf) else -1 for leaf in leaves}
+    if len(sizes) != 1 or -1 in sizes:
+        raise ValueError(
+            "the example must have the samples as the first axis of every array; got "
+            f"shapes {[np.shape(leaf) for leaf in leaves]}."
+        )
+    return sizes.pop()
+
+
+def _of_size(inputs: PyTree, size: int) -> PyTree:
+    def resized(leaf: Any) -> jax.ShapeDtypeStruct:
+        shape = (size, *np.shape(leaf)[1:])
+        return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+    return jax.tree.map(resized, inputs)
+
+
+def _output_shapes(
+    captured: Capture, inputs: PyTree
+) -> dict[str, jax.ShapeDtypeStruct]:
+    names: list[str] = []
+
+    def traced(state: PyTree, inputs: PyTree) -> tuple:
+        outputs = captured.forward(state, inputs)
+        names.extend(outputs)  # a dict would come back sorted
+        return tuple(outputs.values())
+
+    shapes = jax.eval_shape(traced, captured.state, inputs)
+    return dict(zip(names, shapes, strict=True))
+
+
+def _sample_axis(
+    shape: tuple[int, ...], other: tuple[int, ...] | None, size: int
+) -> int | None:
+    """The axis as long as the batch that grows with it."""
+    for axis, length in enumerate(shape):
+        if other is not None and other[axis] == length:
+            continue
+        if length == size:
+            return axis
+        if other is not None:
+            return None
+    return None
+
+
+def _steps(
+    name: str, output: jax.ShapeDtypeStruct, axis: int
+) -> Iterator[tuple[str, Layer]]:
+    shape = output.shape[axis + 1 :]
+    for step in product(*map(range, output.shape[:axis])):
+        mark = f"@{','.join(map(str, step))}" if step else ""
+        yield f"{name}{mark}", Layer(name, step, shape, np.dtype(output.dtype))

@@ -1,0 +1,213 @@
+"""Pooling: one number per neuron from the output of a layer.
+
+Every pool takes the output [samples, positions..., channels] of a layer and `where`
+[samples, positions...], False at padding, or None. A layer without positions, [samples,
+channels], has one number per neuron already and is left as it is; [samples] is one
+neuron. Undefined values, of samples that are all padding, are nan.
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Shaped
+
+Pool = str | int | Callable
+Values = Shaped[Array, "samples ..."]
+Pooled = Shaped[Array, "samples neurons"]
+Where = Bool[Array, "samples ..."] | None
+
+
+def mean_pool(values: Values, where: Where = None) -> Pooled:
+    """Mean over the positions, in float32 at least.
+
+    >>> values = jnp.arange(6.0).reshape(1, 3, 2)
+    >>> mean_pool(values, jnp.array([[True, True, False]])).tolist()
+    [[1.0, 2.0]]
+    """
+    wide = values.astype(jnp.promote_types(values.dtype, jnp.float32))
+    return jnp.mean(wide, _position_axes(values), where=_of_channels(where))
+
+
+def max_pool(values: Values, where: Where = None) -> Pooled:
+    """Maximum over the positions.
+
+    >>> values = jnp.arange(6.0).reshape(1, 3, 2)
+    >>> max_pool(values, jnp.array([[True, True, False]])).tolist()
+    [[2.0, 3.0]]
+    """
+    axes = _position_axes(values)
+    if where is None:
+        return jnp.max(values, axes)
+    wide = _as_float(values)
+    best = jnp.max(wide, axes, where=_of_channels(where), initial=-jnp.inf)
+    return jnp.where(where.any(_position_axes(values))[:, None], best, jnp.nan)
+
+
+def token_pool(values: Values, index: int) -> Pooled:
+    """One position, counted from the end if negative.
+
+    >>> token_pool(jnp.arange(6.0).reshape(1, 3, 2), -1).tolist()
+    [[4.0, 5.0]]
+    """
+    if values.ndim != 3 or not -values.shape[1] <= index < values.shape[1]:
+        raise ValueError(
+            f"`pool={index}` needs a layer of shape [samples, positions, channels] "
+            f"with that position; got shape {values.shape}. Pool it by a function."
+        )
+    return values[:, index]
+
+
+def last_pool(values: Values, where: Where = None) -> Pooled:
+    """The last position that is not padding.
+
+    >>> values = jnp.arange(6.0).reshape(1, 3, 2)
+    >>> last_pool(values, jnp.array([[True, True, False]])).tolist()
+    [[2.0, 3.0]]
+    """
+    if values.ndim != 3:
+        raise ValueError(
+            "`pool='last'` needs a layer of shape [samples, positions, channels]; got "
+            f"shape {values.shape}. Pool it by a function."
+        )
+    if where is None:
+        return values[:, -1]
+    index = values.shape[1] - 1 - jnp.argmax(where[:, ::-1], axis=1)
+    last = jnp.take_along_axis(values, index[:, None, None], axis=1)[:, 0]
+    wide = _as_float(last)
+    return jnp.where(where.any(axis=1)[:, None], wide, jnp.nan)
+
+
+def flatten_pool(values: Values) -> Pooled:
+    """Every channel at every position as a neuron of its own.
+
+    >>> flatten_pool(jnp.zeros((5, 3, 2))).shape
+    (5, 6)
+    """
+    return values.reshape(values.shape[0], -1)
+
+
+def pool_values(values: Values, where: Where, pool: Pool) -> Pooled:
+    """The numbers of each neuron; for `positions`, all values and no pooling yet.
+
+    Args:
+        values: Output of a layer.
+        where: False at padding; fitted to the positions of `values`.
+        pool: `mean`, `max`, `cls` (the first position), `last`, `flatten`, the number
+            of a position, or a function of `values`, and `where=` if there is one.
+    """
+    if callable(pool):
+        return _by_function(values, where, pool)
+    if values.ndim <= 2:
+        return values.reshape(values.shape[0], -1)
+    if isinstance(pool, int):
+        return token_pool(values, pool)
+    if pool == "flatten":
+        return flatten_pool(values)
+    if pool == "cls":
+        return token_pool(values, 0)
+    return {"mean": mean_pool, "max": max_pool, "last": last_pool}[pool](values, where)
+
+
+def _by_function(values: Values, where: Where, pool: Callable) -> Pooled:
+    numbers = pool(values) if where is None else pool(values, where=where)
+    if numbers.ndim != 2 or numbers.shape[0] != values.shape[0]:
+        raise ValueError(
+            "`pool` must return [samples, neurons]; got shape "
+            f"{numbers.shape} from values of shape {values.shape}."
+        )
+    return numbers
+
+
+def checked_pool(pool: Pool) -> Pool:
+    """`pool`, refused unless it is one."""
+    names = ("mean", "max", "cls", "last", "flatten", "positions")
+    if isinstance(pool, (int, np.integer)) and not isinstance(pool, bool):
+        return int(pool)
+    if not (pool in names if isinstance(pool, str) else callable(pool)):
+        raise ValueError(
+            f"`pool` must be one of {', '.join(names)}, the number of a position, a "
+            f"function, or a dict of these by layer; got {pool!r}."
+        )
+    return pool
+
+
+def fitted_where(
+    where: Shaped[Array, "..."], shape: tuple[int, ...], layer: str
+) -> Where:
+    """`where` with the samples and positions of a layer of the given shape.
+
+    >>> fitted_where(jnp.array([[1, 1, 0]]), (1, 3, 8), "encoder").tolist()
+    [[True, True, False]]
+    """
+    if len(shape) <= 2:
+        return None
+    if where.ndim < 2 or where.shape != shape[:-1][: where.ndim]:
+        raise ValueError(
+            f"`where` must have the samples and positions of the layer {layer!r}, "
+            f"{shape[:-1]}; got {where.shape}. Give a dict of layers to have other "
+            "masks, or none, for others: where={'encoder*': ...}."
+        )
+    if jnp.issubdtype(where.dtype, jnp.inexact):
+        raise TypeError(f"`where` must be bool; got dtype {where.dtype}.")
+    missing = len(shape) - 1 - where.ndim
+    mask = where.astype(bool).reshape(where.shape + (1,) * missing)
+    return jnp.broadcast_to(mask, shape[:-1])
+
+
+def neuron_names(shape: tuple[int, ...], pool: Pool) -> tuple[str, ...]:
+    """Names `channel@position` of the neurons of a flattened layer, else none.
+
+    >>> neuron_names((2, 1, 2), "flatten")
+    ('0@0,0', '1@0,0', '0@1,0', '1@1,0')
+    """
+    if pool != "flatten" or len(shape) < 2:
+        return ()
+    positions = position_names(shape[:-1])
+    return tuple(f"{c}@{place}" for place in positions for c in range(shape[-1]))
+
+
+def position_names(shape: tuple[int, ...]) -> Shaped[np.ndarray, " positions"]:
+    """Name of each position of an array of this shape, in the order of its numbers.
+
+    >>> position_names((2, 2)).tolist()
+    ['0,0', '0,1', '1,0', '1,1']
+    """
+    places = np.indices(shape).reshape(len(shape), -1).astype(str)
+    names = places[0]
+    for axis in places[1:]:
+        names = np.char.add(np.char.add(names, ","), axis)
+    return names
+
+
+def position_ids(
+    ids: Shaped[np.ndarray, " samples"],
+    shape: tuple[int, ...],
+    where: Bool[np.ndarray, "samples ..."] | None = None,
+) -> Shaped[np.ndarray, " kept"]:
+    """Ids `sample@position` of the positions of each sample, padding left out.
+
+    Those that `pool="positions"` gives: use them as the ids of the concepts of tokens
+    or pixels, in the order of `labels[where]` or `labels.ravel()`.
+
+    >>> where = np.array([[True, True], [True, False]])
+    >>> position_ids(np.array(["a", "b"]), (2,), where).tolist()
+    ['a@0', 'a@1', 'b@0']
+    """
+    prefix = np.char.add(np.asarray(ids).astype(str), "@")
+    names = np.char.add(prefix[:, None], position_names(shape)[None, :])
+    kept = names.ravel() if where is None else names[where.reshape(len(names), -1)]
+    return kept
+
+
+def _position_axes(values: Values) -> tuple[int, ...]:
+    return tuple(range(1, values.ndim - 1))
+
+
+def _of_channels(where: Where) -> Bool[Array, "samples ... 1"] | None:
+    return None if where is None else where[..., None]
+
+
+def _as_float(values: Values) -> Values:
+    inexact = jnp.issubdtype(values.dtype, jnp.inexact)
+    return values if inexact else values.astype(jnp.float32)

@@ -1,0 +1,222 @@
+"""Run a captured model over batches: one program, all local devices, checked output."""
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, PyTree, Shaped
+
+from invert_jax.activations.batches import FullBatch
+from invert_jax.activations.capture import Capture
+from invert_jax.activations.listing import (
+    Layer,
+    find_layers,
+    first_match,
+    matches,
+    select_layers,
+    silent_layers,
+)
+from invert_jax.activations.pooling import Pool, checked_pool, fitted_where, pool_values
+
+WhereOf = Callable[[PyTree], Array]
+IN_FLIGHT = 2  # batches handed to the devices before the first is waited for
+
+
+class Plan(NamedTuple):
+    """What is collected of one layer: its output, pooled."""
+
+    layer: Layer
+    pool: Pool
+
+    @property
+    def positions(self) -> bool:
+        """Whether positions, not inputs, are the samples."""
+        return isinstance(self.pool, str) and self.pool == "positions"
+
+
+class Numbers(NamedTuple):
+    """What one layer gives for a batch.
+
+    Attributes:
+        values: A number per neuron; [samples, positions..., channels] if positions are
+            the samples.
+        kept: Which positions are samples, if they are and some are padding.
+        finite: Whether all numbers of each sample are.
+    """
+
+    values: Shaped[Array | np.ndarray, "samples ..."]
+    kept: Bool[Array | np.ndarray, "samples ..."] | None
+    finite: Bool[Array | np.ndarray, " samples"]
+
+
+Run = Callable[[FullBatch], dict[str, Numbers]]
+
+
+def plan_layers(
+    captured: Capture,
+    first: FullBatch,
+    layers: str | Sequence[str] | None,
+    pool: Pool | Mapping[str, Pool],
+    where: WhereOf | Mapping[str, WhereOf] | None,
+) -> dict[str, Plan]:
+    """The layers that are wanted, each with its pool."""
+    available = find_layers(captured, first.inputs)
+    chosen = select_layers(available, layers, captured)
+    if not chosen:
+        raise ValueError(
+            "`model` must put out at least one array that has the samples as an axis; "
+            "none of its outputs has."
+        )
+    if layers is None and (silent := silent_layers(available, captured)):
+        warnings.warn(
+            f"No activations of {', '.join(silent)}, though they have parameters: not "
+            f"called, or called where Flax does not see it. {captured.cure}",
+            stacklevel=3,
+        )
+    for name, by_layer in (("pool", pool), ("where", where), ("where", first.where)):
+        _refuse_unmatched(name, by_layer, chosen)
+    if where is not None and first.where is not None:
+        raise ValueError(
+            "`where` must be given once; got it for the collection and in its batches."
+        )
+    pools = pool if isinstance(pool, Mapping) else {"*": pool}
+    return {
+        name: Plan(layer, checked_pool(first_match(name, pools, "mean")))
+        for name, layer in chosen.items()
+    }
+
+
+def compiled(
+    captured: Capture,
+    plans: Mapping[str, Plan],
+    where: WhereOf | Mapping[str, WhereOf] | None,
+    devices: Sequence[jax.Device],
+) -> Run:
+    """One program for all batches, which are spread over the devices."""
+
+    def program(state: PyTree, inputs: PyTree, masks: Any) -> tuple[Numbers, ...]:
+        outputs = captured.forward(state, inputs)
+        mask_of = _mask_function(where, inputs, masks)
+        return tuple(
+            layer_numbers(plan, plan.layer.take(outputs), mask_of(name), name)
+            for name, plan in plans.items()
+        )
+
+    step = jax.jit(program)
+    state, place = _placed(captured.state, devices)
+
+    def run(batch: FullBatch) -> dict[str, Numbers]:
+        numbers = step(state, *place((batch.inputs, batch.where)))
+        return dict(zip(plans, numbers, strict=True))
+
+    return run
+
+
+def layer_numbers(
+    plan: Plan, values: Shaped[Array, "samples ..."], mask: Array | None, name: str
+) -> Numbers:
+    """The numbers of one layer, and whether they are finite."""
+    where = None if mask is None else fitted_where(mask, values.shape, name)
+    if not plan.positions:
+        numbers = pool_values(values, where, plan.pool)
+        return Numbers(numbers, None, jnp.isfinite(numbers).all(1))
+    if values.ndim < 3:
+        raise ValueError(
+            "`pool='positions'` needs a layer of shape [samples, positions..., "
+            f"channels]; {name!r} has {values.shape}. Give a dict of pools by layer."
+        )
+    finite = jnp.isfinite(values).all(-1)
+    finite = finite if where is None else finite | ~where
+    return Numbers(values, where, finite.reshape(len(finite), -1).all(1))
+
+
+def run_batches(
+    run: Run, batches: Iterable[FullBatch]
+) -> Iterator[tuple[FullBatch, dict[str, Numbers]]]:
+    """The numbers of each batch, on the host and without filling.
+
+    The next batch is under way while one is read back.
+    """
+    waiting: deque[tuple[FullBatch, dict[str, Numbers]]] = deque()
+    first_sample = 0
+    for batch in _and_nones(batches, IN_FLIGHT - 1):
+        if batch is not None:
+            waiting.append((batch, run(batch)))
+        if waiting and (len(waiting) == IN_FLIGHT or batch is None):
+            done, numbers = waiting.popleft()
+            fetched = jax.tree.map(
+                lambda field, stop=done.num_samples: np.asarray(field)[:stop], numbers
+            )
+            _refuse_not_finite(fetched, done, first_sample)
+            first_sample += done.num_samples
+            yield done, fetched
+
+
+def _and_nones(batches: Iterable[FullBatch], count: int) -> Iterator[FullBatch | None]:
+    yield from batches
+    yield from (None for _ in range(count))
+
+
+def _refuse_not_finite(
+    numbers: Mapping[str, Numbers], batch: FullBatch, first_sample: int
+) -> None:
+    for name, layer in numbers.items():
+        if not layer.finite.all():
+            row = int(np.argmin(layer.finite))
+            sample = f"sample {first_sample + row}"
+            if batch.ids is not None:
+                sample += f" (id {batch.ids[row].item()!r})"
+            raise ValueError(
+                "`model` must put out finite numbers where it is not padding; layer "
+                f"{name!r} gives nan or infinity for {sample}. A sample that is all "
+                "padding has no mean, maximum or last position either."
+            )
+
+
+def _refuse_unmatched(name: str, by_layer: Any, chosen: Mapping[str, Layer]) -> None:
+    patterns = by_layer if isinstance(by_layer, Mapping) else ()
+    for pattern in patterns:
+        if not any(matches(layer, pattern) for layer in chosen):
+            raise ValueError(
+                f"`{name}` must be given for layers that are collected; {pattern!r} "
+                f"matches none of {', '.join(chosen)}."
+            )
+
+
+def _mask_function(
+    where: WhereOf | Mapping[str, WhereOf] | None, inputs: PyTree, masks: Any
+) -> Callable[[str], Array | None]:
+    def mask_of(name: str) -> Array | None:
+        given = first_match(name, masks, None) if isinstance(masks, Mapping) else masks
+        made = first_match(name, where, None) if isinstance(where, Mapping) else where
+        return given if made is None else jnp.asarray(made(inputs))
+
+    return mask_of
+
+
+def _placed(
+    state: PyTree, devices: Sequence[jax.Device]
+) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
+    """The state on every device, and how to spread a batch over them.
+
+    A state that its owner has spread over devices stays as it is.
+    """
+    spread = any(
+        len(leaf.sharding.device_set) > 1
+        for leaf in jax.tree.leaves(state)
+        if isinstance(leaf, jax.Array)
+    )
+    if spread:
+        return state, lambda batch: batch
+    mesh = Mesh(np.array(devices), ("samples",))
+    by_sample = NamedSharding(mesh, PartitionSpec("samples"))
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    return (
+        jax.device_put(state, everywhere),
+        lambda batch: jax.device_put(batch, by_sample),
+    )
