@@ -1,0 +1,239 @@
+"""Concepts from WordNet: ImageNet's vocabulary, and the hypernyms of any table.
+
+A hypernym is true of a sample if any concept under it is, by any path through WordNet
+(a boolean OR). Only hypernyms that cover more than one concept are added. They come
+after the concepts, the deepest first, so that of columns that are equal on the data the
+most specific one stands first and gives the name. Each is named by its first lemma
+(`sea_snake`), with its wnid appended if another concept has that name
+(`crane_n02012849`), and described by its wnid and all lemmas.
+"""
+
+import dataclasses
+import functools
+import importlib.util
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Integer
+from numpy.typing import ArrayLike
+
+from invert_jax.concepts._checks import checked_names, listed
+from invert_jax.concepts.synset_names import (
+    Synsets,
+    match_synsets,
+    warn_of_doubts,
+)
+from invert_jax.concepts.synsets import depth, hypernym_closure, synset
+from invert_jax.concepts.table import Concepts
+
+# "contestant" covers one class, ballplayer, but by two paths, and the paper's table
+# counts it twice.
+_COUNTED_TWICE = "n09613191"
+
+
+@functools.cache
+def imagenet_wnids() -> tuple[str, ...]:
+    """The wnids of ImageNet 2012's 1,000 classes, in the order of the class indices.
+
+    >>> imagenet_wnids()[:2], synset(imagenet_wnids()[478]).name
+    (('n01440764', 'n01443537'), 'carton')
+    """
+    file = resources.files("invert_jax.concepts").joinpath("imagenet_wnids.txt")
+    return tuple(file.read_text(encoding="ascii").split())
+
+
+def imagenet_validation_labels() -> np.ndarray:
+    """The wnids of ImageNet 2012's 50,000 validation images, in order of file names.
+
+    They come with tensorflow_datasets, which is not imported; image i, from 0, is the
+    file `ILSVRC2012_val_{i + 1:08d}.JPEG`.
+
+    >>> imagenet_validation_labels()[:2].tolist()
+    ['n01751748', 'n09193705']
+    """
+    package = importlib.util.find_spec("tensorflow_datasets")
+    where = Path(package.origin or "").parent if package else Path()
+    path = where / "datasets" / "imagenet2012" / "validation_labels.txt"
+    if not path.is_file():
+        raise ImportError(
+            "the labels of ImageNet's validation images come with tensorflow-datasets "
+            f"4.9.9 or later; there is no {path}; install or update it."
+        )
+    return np.array(path.read_text(encoding="ascii").split())
+
+
+def imagenet(
+    labels: ArrayLike, *, ids: ArrayLike | None = None, reference: bool = False
+) -> Concepts:
+    """The 1,000 classes of ImageNet and the 472 hypernyms that cover more than one.
+
+    Args:
+        labels: Of each sample its class, as index in [0, 1000) or as wnid.
+        ids: Id of each sample.
+        reference: Whether to add the one hypernym more that the paper's table has,
+            `contestant`, which covers one class.
+
+    >>> concepts = imagenet([949, 950])
+    >>> concepts.num_concepts, concepts.num_rows, concepts.names[949]
+    (1472, 2, 'strawberry')
+    >>> concepts.masks(["strawberry", "citrus", "edible_fruit"]).astype(int).tolist()
+    [[1, 0, 1], [0, 1, 1]]
+    """
+    classes = imagenet_wnids()
+    concepts = Concepts.from_labels(_class_indices(labels), classes, ids=ids)
+    hypernyms = {
+        wnid: columns
+        for wnid, columns in _columns_under(classes).items()
+        if len(columns) > 1 or (reference and wnid == _COUNTED_TWICE)
+    }
+    wnids = (*classes, *hypernyms)
+    return dataclasses.replace(
+        concepts,
+        names=_unique_names(wnids),
+        rows=_with_unions(concepts.rows, hypernyms.values()),
+        descriptions=tuple(synset(wnid).description for wnid in wnids),
+    )
+
+
+def with_hypernyms(concepts: Concepts, synsets: Synsets | None = None) -> Concepts:
+    """The table, and the WordNet hypernyms that cover more than one of its concepts.
+
+    The synset of a concept is, in this order: what `synsets` gives for its name (a
+    wnid, a noun, or None for no synset); the wnid in its name or at the head of its
+    description; the first sense of its name as a noun, without a prefix such as
+    `label=` or `objects/`. A warning lists the names that have several senses and those
+    that are no noun (these get no hypernyms); `match_synsets` shows all of them.
+    Concepts without description get their synset's. What is there already is not added
+    again.
+
+    Raises:
+        ValueError: No name at all is a noun, or `synsets` has an unknown name or noun.
+
+    >>> names = ["label=deer", "label=horse", "label=ship"]
+    >>> table = Concepts.from_labels([0, 1, 2], names)
+    >>> table = with_hypernyms(table, {"label=horse": "n02374451"})
+    >>> table.names[:5]
+    ('label=deer', 'label=horse', 'label=ship', 'ungulate', 'placental')
+    >>> table.masks(["ungulate"]).ravel().tolist()
+    [True, True, False]
+    """
+    matches = match_synsets(concepts.names, synsets, descriptions=concepts.descriptions)
+    warn_of_doubts(matches, stacklevel=3)
+    wnids = tuple(matches.synsets[name] for name in concepts.names)
+    hypernyms = {
+        wnid: columns
+        for wnid, columns in _columns_under(wnids).items()
+        if len(columns) > 1 and not _is_there(concepts, wnids, wnid, columns)
+    }
+    names = concepts.names + _unique_names(tuple(hypernyms), concepts.names)
+    return dataclasses.replace(
+        concepts,
+        names=checked_names(names),
+        rows=_with_unions(concepts.rows, hypernyms.values()),
+        descriptions=_descriptions(concepts, wnids, hypernyms),
+    )
+
+
+def _class_indices(labels: ArrayLike) -> Integer[np.ndarray, " samples"]:
+    """The class index of each sample, from indices or wnids."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind in "SO":
+        labels = np.array([_text(label) for label in labels.ravel()]).reshape(
+            labels.shape
+        )
+    if labels.ndim != 1 or labels.dtype.kind not in "iuU":
+        kind = TypeError if labels.ndim == 1 else ValueError
+        raise kind(
+            "`labels` must be one class index (an integer) or wnid (text) per sample; "
+            f"got shape {labels.shape} and dtype {labels.dtype}."
+        )
+    if labels.dtype.kind != "U":
+        _check_indices(labels)
+        return labels.astype(np.int64)
+    index_of = {wnid: index for index, wnid in enumerate(imagenet_wnids())}
+    unknown = sorted(set(labels.tolist()) - index_of.keys())
+    if unknown:
+        raise ValueError(
+            "`labels` must be wnids of the 1,000 classes of ImageNet 2012; got "
+            f"{listed(unknown)}; for other synsets use `with_hypernyms`."
+        )
+    return np.array([index_of[wnid] for wnid in labels.tolist()], np.int64)
+
+
+def _check_indices(labels: Integer[np.ndarray, " samples"]) -> None:
+    wrong = np.flatnonzero((labels < 0) | (labels > 999))
+    if len(wrong):
+        raise ValueError(
+            "`labels` must be class indices in [0, 1000), in the order of the sorted "
+            f"wnids; got {labels[wrong[0]]} for sample {wrong[0]}. (The ids 1 to 1,000 "
+            "of ILSVRC's development kit have another order: give wnids.)"
+        )
+
+
+def _text(label: object) -> object:
+    return label.decode("ascii", "replace") if isinstance(label, bytes) else label
+
+
+def _columns_under(wnids: Sequence[str | None]) -> dict[str, list[int]]:
+    """For each synset the columns that are it or under it; the deepest synset first."""
+    columns = defaultdict(list)
+    for column, wnid in enumerate(wnids):
+        for above in (wnid, *hypernym_closure(wnid)) if wnid else ():
+            columns[above].append(column)
+    in_order = sorted(columns, key=lambda wnid: (-depth(wnid), wnid))
+    return {wnid: columns[wnid] for wnid in in_order}
+
+
+def _is_there(
+    concepts: Concepts, wnids: Sequence[str | None], wnid: str, columns: list[int]
+) -> bool:
+    """Whether a column of this very synset is true wherever one under it is."""
+    own = [column for column in columns if wnids[column] == wnid]
+    if not own:
+        return False
+    counts = concepts.rows[:, columns].sum(axis=0)
+    of_any = np.count_nonzero(concepts.rows[:, columns].sum(axis=1))
+    return any(counts[columns.index(column)] == of_any for column in own)
+
+
+def _with_unions(rows: sp.csr_array, groups: Iterable[list[int]]) -> sp.csr_array:
+    """The rows, and a column for each group: whether any of its columns is true."""
+    groups = list(groups)
+    if not groups:
+        return rows
+    columns = np.concatenate(groups)
+    group = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    members = sp.csr_array(
+        (np.ones(len(columns), np.int32), (columns, group)),
+        shape=(rows.shape[1], len(groups)),
+    )
+    unions = (rows.astype(np.int32) @ members).astype(bool)
+    extended = sp.csr_array(sp.hstack([rows, unions], format="csr"))
+    extended.sort_indices()
+    return extended
+
+
+def _unique_names(wnids: Sequence[str], taken: Iterable[str] = ()) -> tuple[str, ...]:
+    """The first lemma of each, and the wnid where that is taken or not unique."""
+    names = [synset(wnid).name for wnid in wnids]
+    uses = Counter(names) + Counter(taken)
+    return tuple(
+        name if uses[name] == 1 else f"{name}_{wnid}"
+        for name, wnid in zip(names, wnids, strict=True)
+    )
+
+
+def _descriptions(
+    concepts: Concepts, wnids: Sequence[str | None], hypernyms: Iterable[str]
+) -> tuple[str, ...]:
+    """Those that are there, and the synset's where there is none."""
+    given = concepts.descriptions or [""] * concepts.num_concepts
+    of_concepts = [
+        text or (synset(wnid).description if wnid else "")
+        for text, wnid in zip(given, wnids, strict=True)
+    ]
+    return (*of_concepts, *(synset(wnid).description for wnid in hypernyms))
