@@ -124,7 +124,7 @@ def _has_usual_word(name: str, senses: tuple[str, ...]) -> bool:
 
 def _chosen(synsets: Synsets, names: tuple[str, ...]) -> dict[str, str | None]:
     """The wnids that the user chose; a name or noun that does not exist is an error."""
-    unknown = [name for name in synsets if name not in names]
+    unknown = sorted(synsets.keys() - set(names), key=str)
     if unknown:
         alike = get_close_matches(str(unknown[0]), names, n=3) or names
         raise ValueError(

@@ -14,11 +14,12 @@ import importlib.util
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Integer
+from jaxtyping import Bool, Integer
 from numpy.typing import ArrayLike
 
 from invert_jax.concepts._checks import checked_names, listed
@@ -90,11 +91,12 @@ def imagenet(
         for wnid, columns in _columns_under(classes).items()
         if len(columns) > 1 or (reference and wnid == _COUNTED_TWICE)
     }
+    unions = _unions(concepts.rows, list(hypernyms.values()))
     wnids = (*classes, *hypernyms)
     return dataclasses.replace(
         concepts,
         names=_unique_names(wnids),
-        rows=_with_unions(concepts.rows, hypernyms.values()),
+        rows=_beside(concepts.rows, unions),
         descriptions=tuple(synset(wnid).description for wnid in wnids),
     )
 
@@ -124,16 +126,15 @@ def with_hypernyms(concepts: Concepts, synsets: Synsets | None = None) -> Concep
     matches = match_synsets(concepts.names, synsets, descriptions=concepts.descriptions)
     warn_of_doubts(matches, stacklevel=3)
     wnids = tuple(matches.synsets[name] for name in concepts.names)
-    hypernyms = {
-        wnid: columns
-        for wnid, columns in _columns_under(wnids).items()
-        if len(columns) > 1 and not _is_there(concepts, wnids, wnid, columns)
-    }
-    names = concepts.names + _unique_names(tuple(hypernyms), concepts.names)
+    covering = {w: c for w, c in _columns_under(wnids).items() if len(c) > 1}
+    unions = _unions(concepts.rows, list(covering.values()))
+    is_new = _is_new(concepts.rows, unions, wnids, covering)
+    hypernyms = [wnid for wnid, new in zip(covering, is_new, strict=True) if new]
+    names = concepts.names + _unique_names(hypernyms, concepts.names)
     return dataclasses.replace(
         concepts,
         names=checked_names(names),
-        rows=_with_unions(concepts.rows, hypernyms.values()),
+        rows=_beside(concepts.rows, unions[:, is_new]),
         descriptions=_descriptions(concepts, wnids, hypernyms),
     )
 
@@ -188,30 +189,40 @@ def _columns_under(wnids: Sequence[str | None]) -> dict[str, list[int]]:
     return {wnid: columns[wnid] for wnid in in_order}
 
 
-def _is_there(
-    concepts: Concepts, wnids: Sequence[str | None], wnid: str, columns: list[int]
-) -> bool:
-    """Whether a column of this very synset is true wherever one under it is."""
-    own = [column for column in columns if wnids[column] == wnid]
-    if not own:
-        return False
-    counts = concepts.rows[:, columns].sum(axis=0)
-    of_any = np.count_nonzero(concepts.rows[:, columns].sum(axis=1))
-    return any(counts[columns.index(column)] == of_any for column in own)
-
-
-def _with_unions(rows: sp.csr_array, groups: Iterable[list[int]]) -> sp.csr_array:
-    """The rows, and a column for each group: whether any of its columns is true."""
-    groups = list(groups)
-    if not groups:
-        return rows
-    columns = np.concatenate(groups)
+def _unions(rows: sp.csr_array, groups: Sequence[list[int]]) -> sp.csr_array:
+    """For each row and group whether any column of the group is true."""
+    columns = np.fromiter(chain.from_iterable(groups), np.int32)
     group = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     members = sp.csr_array(
-        (np.ones(len(columns), np.int32), (columns, group)),
+        (np.ones(len(columns), np.int32), (columns, group.astype(np.int32))),
         shape=(rows.shape[1], len(groups)),
     )
-    unions = (rows.astype(np.int32) @ members).astype(bool)
+    return (rows.astype(np.int32) @ members).astype(bool)
+
+
+def _is_new(
+    rows: sp.csr_array,
+    unions: sp.csr_array,
+    wnids: Sequence[str | None],
+    covering: dict[str, list[int]],
+) -> Bool[np.ndarray, " hypernyms"]:
+    """Which unions are more than a column of the same synset that is there already."""
+    # A column is part of the union over it, so they are equal if their sizes are.
+    of_column = np.bincount(rows.indices, minlength=rows.shape[1])
+    of_union = np.bincount(unions.indices, minlength=unions.shape[1])
+    return np.array(
+        [
+            all(wnids[c] != wnid or of_column[c] != num_true for c in columns)
+            for (wnid, columns), num_true in zip(
+                covering.items(), of_union, strict=True
+            )
+        ],
+        bool,
+    )
+
+
+def _beside(rows: sp.csr_array, unions: sp.csr_array) -> sp.csr_array:
+    """The columns of both; rows that differ stay different."""
     extended = sp.csr_array(sp.hstack([rows, unions], format="csr"))
     extended.sort_indices()
     return extended
