@@ -25,6 +25,14 @@ def test_it_reads_97_of_100_digits_that_it_has_not_seen(split, trained):
     assert network.accuracy(trained[0], split[1]) >= 0.97
 
 
+def test_hardly_a_hidden_unit_is_silent_on_every_picture(split, trained):
+    _, state = network.DigitNetwork().apply(
+        trained[0], jnp.asarray(split[1].images), capture_intermediates=True
+    )
+    hidden = np.asarray(state["intermediates"]["hidden"]["__call__"][0])
+    assert (hidden.max(axis=0) == 0).sum() <= 2
+
+
 def test_it_tells_when_each_epoch_is_done(trained):
     assert trained[1] == list(range(1, network.NUM_EPOCHS + 1))
 
