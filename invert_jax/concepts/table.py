@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Int, Int32, Int64
 from numpy.typing import ArrayLike
 
-from invert_jax.concepts import _build, _checks, _file
+from invert_jax.concepts import _build, _checks, _saved
 from invert_jax.concepts._distinct import (
     distinct_sparse_rows,
     group_equal_keys,
@@ -322,12 +322,12 @@ class Concepts:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the table to one npz file, atomically; `path` is kept as given."""
-        _file.save(path, self._arrays())
+        _saved.save(path, self._arrays())
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Concepts":
         """Read a table that `save` wrote; nothing is unpickled."""
-        return cls._checked(*_file.load(path))
+        return cls._checked(*_saved.load(path))
 
     def fingerprint(self) -> str:
         """SHA-256 of the names, the rows, the row of each sample and the ids, in hex.
@@ -347,7 +347,7 @@ class Concepts:
         return digest.hexdigest()
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        return _file.arrays_of(
+        return _saved.arrays_of(
             self.names, self.rows, self.row_of_sample, self.ids, self.descriptions
         )
 

@@ -1,0 +1,279 @@
+"""Concepts from COCO's `instances_*.json`: which objects an image, or a cell, shows.
+
+Concepts are the categories, by name, then their supercategories as `supercategory=NAME`
+(one category and one supercategory are called `person`). Crowds count as presence.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int, Shaped
+from numpy.typing import ArrayLike
+
+from invert_jax.concepts._checks import listed
+from invert_jax.concepts.table import Concepts
+
+
+class _Vocabulary(NamedTuple):
+    """The concepts of a file.
+
+    Attributes:
+        names: Categories, then supercategories.
+        descriptions: What each is or covers.
+        column: Column of each category id.
+        above: Column of the supercategory of each category, -1 if it has none.
+    """
+
+    names: list[str]
+    descriptions: list[str]
+    column: dict[object, int]
+    above: Int[np.ndarray, " categories"]
+
+
+def from_coco(
+    content: dict[str, object],
+    *,
+    ids: ArrayLike | None = None,
+    boxes: tuple[int, int] | None = None,
+) -> Concepts:
+    """Concepts of the images, or with `boxes=(rows, columns)` of the cells of a grid.
+
+    >>> coco = {
+    ...     "images": [{"id": 7, "file_name": "a"}, {"id": 8, "file_name": "b"}],
+    ...     "annotations": [{"id": 1, "image_id": 8, "category_id": 18}],
+    ...     "categories": [{"id": 18, "name": "dog", "supercategory": "animal"}],
+    ... }
+    >>> concepts = from_coco(coco)
+    >>> concepts.names, concepts.ids.tolist()
+    (('dog', 'supercategory=animal'), ['a', 'b'])
+    >>> concepts.masks().tolist()
+    [[False, False], [True, True]]
+    """
+    images = _records(content, "images")
+    annotations = _records(content, "annotations")
+    vocabulary = _vocabulary(_records(content, "categories"))
+    image_of, category_of = _links(images, annotations, vocabulary)
+    samples, columns = image_of, category_of
+    sample_ids = _ids_of(images, ids)
+    if boxes is not None:
+        _check_grid(boxes)
+        samples, repeats = _cells(images, annotations, image_of, boxes)
+        columns = np.repeat(category_of, repeats)
+        sample_ids = _cell_ids(sample_ids, boxes)
+    matrix = _presence(samples, columns, vocabulary, len(sample_ids))
+    return Concepts.from_masks(
+        matrix,
+        vocabulary.names,
+        descriptions=vocabulary.descriptions,
+        ids=sample_ids,
+    )
+
+
+def _records(content: dict[str, object], key: str) -> list[dict[str, object]]:
+    """The records of one part of the file; all are objects."""
+    if key not in content:
+        raise ValueError(
+            f"COCO annotations must have `{key}`; got {listed(content, 10)}. Presence "
+            "of objects is in the files named instances_*.json."
+        )
+    records = content[key]
+    if not isinstance(records, list) or not records:
+        if key == "annotations" and records == []:
+            return []
+        raise ValueError(f"`{key}` must be a list with at least one record.")
+    for number, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise ValueError(f"`{key}` {number} must be an object; got {record!r:.80}.")
+    return records
+
+
+def _column(
+    records: Sequence[dict[str, object]],
+    what: str,
+    key: str,
+    fits: Callable[[object], bool],
+) -> list:
+    """One value of every record, checked."""
+    values = [record.get(key) for record in records]
+    for record, value in zip(records, values, strict=True):
+        if not fits(value):
+            raise ValueError(
+                f"`{what}` {record.get('id')!r} must have a proper `{key}`; got "
+                f"{value!r:.80}."
+            )
+    return values
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_size(value: object) -> bool:
+    return _is_number(value) and 0 < value < 2**31  # type: ignore[operator]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_box(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 4:
+        return False
+    return all(_is_number(v) and abs(v) < 2**31 for v in value) and min(value[2:]) >= 0
+
+
+def _vocabulary(categories: Sequence[dict[str, object]]) -> _Vocabulary:
+    """The concepts of the categories and of what is above them."""
+    keys = _column(categories, "categories", "id", _is_key)
+    names = _column(categories, "categories", "name", _is_text)
+    if len(set(keys)) < len(keys):
+        raise ValueError("`categories` must have different ids.")
+    above = [category.get("supercategory") for category in categories]
+    higher = list(dict.fromkeys(name for name in above if _is_text(name)))
+    place = {name: len(names) + number for number, name in enumerate(higher)}
+    covered = {
+        name: [n for n, super_ in zip(names, above, strict=True) if super_ == name]
+        for name in higher
+    }
+    return _Vocabulary(
+        names + [f"supercategory={name}" for name in higher],
+        [f"{name} ({super_})" for name, super_ in zip(names, above, strict=True)]
+        + [", ".join(covered[name]) for name in higher],
+        {key: number for number, key in enumerate(keys)},
+        np.array([place.get(name, -1) if _is_text(name) else -1 for name in above]),
+    )
+
+
+def _links(
+    images: Sequence[dict[str, object]],
+    annotations: Sequence[dict[str, object]],
+    vocabulary: _Vocabulary,
+) -> tuple[Int[np.ndarray, " annotations"], Int[np.ndarray, " annotations"]]:
+    """The image and the category of each annotation, as their places in the file."""
+    keys = _column(images, "images", "id", _is_key)
+    place = {key: number for number, key in enumerate(keys)}
+    if len(place) < len(keys):
+        raise ValueError("`images` must have different ids.")
+    image_of = _places(annotations, "image_id", place, "images")
+    return image_of, _places(
+        annotations, "category_id", vocabulary.column, "categories"
+    )
+
+
+def _places(
+    annotations: Sequence[dict[str, object]],
+    key: str,
+    place: dict[object, int],
+    what: str,
+) -> Int[np.ndarray, " annotations"]:
+    """Where in the file is what each annotation names; it must be there."""
+    wanted = _column(annotations, "annotations", key, _is_key)
+    places = np.array([place.get(name, -1) for name in wanted], np.int64)
+    missing = np.flatnonzero(places < 0)
+    if len(missing):
+        first = annotations[missing[0]].get("id")
+        raise ValueError(
+            f"annotations name {what} that are missing: {len(missing)} of "
+            f"{len(annotations)}; the first is annotation {first!r} with {key} "
+            f"{wanted[missing[0]]!r}. Take the annotations that belong to these {what}."
+        )
+    return places
+
+
+def _presence(
+    samples: Int[np.ndarray, " entries"],
+    columns: Int[np.ndarray, " entries"],
+    vocabulary: _Vocabulary,
+    num_samples: int,
+) -> sp.csr_array:
+    """True where a sample shows a category, and what is above that category."""
+    above = vocabulary.above[columns]
+    samples = np.concatenate([samples, samples[above >= 0]])
+    columns = np.concatenate([columns, above[above >= 0]])
+    entries = (np.ones(len(samples), bool), (samples, columns))
+    return sp.csr_array(
+        sp.coo_array(entries, shape=(num_samples, len(vocabulary.names)))
+    )
+
+
+def _ids_of(
+    images: Sequence[dict[str, object]], ids: ArrayLike | None
+) -> Shaped[np.ndarray, " images"]:
+    """The ids of the images: their file names, or their COCO ids."""
+    if ids is not None and ids not in ("file_name", "id"):
+        raise ValueError(
+            f'`ids` must be "file_name" or "id" for COCO; got {ids!r:.80}.'
+        )
+    if ids is None and not any("file_name" in image for image in images):
+        ids = "id"
+    key = "id" if ids == "id" else "file_name"
+    fits = _is_key if key == "id" else _is_text
+    values = _column(images, "images", key, fits)
+    if len({type(value) for value in values}) > 1:
+        values = [str(value) for value in values]
+    return np.array(values)
+
+
+def _check_grid(boxes: tuple[int, int]) -> None:
+    if len(boxes) != 2 or not all(isinstance(n, int) and 0 < n < 2**15 for n in boxes):
+        raise ValueError(
+            f"`boxes` must be the rows and columns of a grid, as (7, 7); got {boxes!r}."
+        )
+
+
+def _cells(
+    images: Sequence[dict[str, object]],
+    annotations: Sequence[dict[str, object]],
+    image_of: Int[np.ndarray, " annotations"],
+    grid: tuple[int, int],
+) -> tuple[Int[np.ndarray, " entries"], Int[np.ndarray, " annotations"]]:
+    """The cells that each box overlaps, one after the other, and how many they are."""
+    heights = np.array(_column(images, "images", "height", _is_size), np.float64)
+    widths = np.array(_column(images, "images", "width", _is_size), np.float64)
+    box = np.array(_column(annotations, "annotations", "bbox", _is_box), np.float64)
+    left, top, width, height = box.reshape(-1, 4).T
+    first_row, num_rows = _span(top, height, heights[image_of], grid[0])
+    first_column, num_columns = _span(left, width, widths[image_of], grid[1])
+    counts = num_rows * num_columns
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    nth = np.arange(counts.sum()) - starts
+    across = np.repeat(num_columns, counts)
+    row = np.repeat(first_row, counts) + nth // across
+    column = np.repeat(first_column, counts) + nth % across
+    return (np.repeat(image_of, counts) * grid[0] + row) * grid[1] + column, counts
+
+
+def _span(
+    start: Float[np.ndarray, " annotations"],
+    length: Float[np.ndarray, " annotations"],
+    size: Float[np.ndarray, " annotations"],
+    num_cells: int,
+) -> tuple[Int[np.ndarray, " annotations"], Int[np.ndarray, " annotations"]]:
+    """The first cell that an interval overlaps, and how many; at least one.
+
+    >>> _span(np.array([32.0]), np.array([33.0]), np.array([224.0]), 7)
+    (array([1]), array([2]))
+    """
+    # Multiplied first: whole pixels on the border of a cell stay exact.
+    first = np.floor(start * num_cells / size).clip(0, num_cells - 1).astype(np.int64)
+    last = np.ceil((start + length) * num_cells / size).astype(np.int64) - 1
+    return first, last.clip(first, num_cells - 1) - first + 1
+
+
+def _cell_ids(
+    ids: Shaped[np.ndarray, " images"], grid: tuple[int, int]
+) -> Shaped[np.ndarray, " cells"]:
+    """`id@row,column` for each cell of each image, row by row.
+
+    >>> _cell_ids(np.array(["a"]), (1, 2)).tolist()
+    ['a@0,0', 'a@0,1']
+    """
+    cells = [f"@{row},{column}" for row in range(grid[0]) for column in range(grid[1])]
+    repeated = np.repeat(ids.astype(str), len(cells))
+    return np.char.add(repeated, np.tile(np.array(cells), len(ids)))
