@@ -38,7 +38,7 @@ class Capture(NamedTuple):
     cure: str = ""
 
 
-def capture(model: Any, variables: Any = None, call: Callable | None = None) -> Capture:
+def capture(model: Any, variables: Any = None, call: Any = None) -> Capture:
     """The capture that fits the kind of `model`.
 
     Flax is looked up, never imported: who holds a Flax module has imported it.

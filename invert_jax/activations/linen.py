@@ -23,7 +23,7 @@ EVAL_CURE = (
 
 
 def capture_linen(
-    module: nn.Module, variables: Mapping | None = None, call: Callable | None = None
+    module: nn.Module, variables: Any = None, call: Callable | None = None
 ) -> Capture:
     """The capture of a linen module, without random numbers and without updates.
 

@@ -82,7 +82,7 @@ def find_layers(captured: Capture, inputs: PyTree) -> dict[str, Layer]:
 
 def select_layers(
     available: Mapping[str, Layer],
-    wanted: str | Sequence[str] | None,
+    wanted: str | Sequence | None,
     captured: Capture,
 ) -> dict[str, Layer]:
     """The layers whose names are wanted, in the order of `available`.

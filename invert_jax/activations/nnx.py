@@ -2,15 +2,16 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import jax
 from flax import nnx
 from jaxtyping import Array, PyTree
 
 from invert_jax.activations.capture import Capture, calls, with_output
 
 CALL = "__call__"
+CAPTURES = "__captures__"
 EVAL_CURE = (
     "say how to call it by `call`, such as "
     "call=lambda module, batch: module(batch, train=False)."
@@ -29,28 +30,65 @@ def capture_nnx(model: nnx.Module, call: Callable | None = None) -> Capture:
     def forward(state: PyTree, batch: PyTree) -> dict[str, Array]:
         copy = nnx.merge(graph, state)
         copy.eval()
-        before = jax.tree.leaves(nnx.state(copy))
-        result, captured = nnx.capture(
-            call or _call, nnx.Intermediate, method_outputs=nnx.Intermediate
-        )(copy, batch)
+        before = _values_to_keep(copy)
+        with _own_calls(copy):
+            result, captured = nnx.capture(
+                _unlisted(call), nnx.Intermediate, method_outputs=nnx.Intermediate
+            )(copy, batch)
         _refuse_updates(copy, before)
         return with_output(dict(_named(captured, model)), result)
 
     return Capture(state, forward)
 
 
-def _call(model: Any, batch: PyTree) -> Any:
-    return model(batch)
+@contextmanager
+def _own_calls(model: nnx.Module) -> Iterator[None]:
+    """Makes an inherited `__call__` a class's own; Flax captures no other."""
+    kinds = {type(module) for _, module in nnx.iter_modules(model)}
+    heirs = [kind for kind in kinds if CALL not in vars(kind) and hasattr(kind, CALL)]
+    for kind in heirs:
+        type.__setattr__(kind, CALL, _copy_of(getattr(kind, CALL)))
+    try:
+        yield
+    finally:
+        for kind in heirs:
+            type.__delattr__(kind, CALL)
 
 
-def _refuse_updates(model: nnx.Module, before: list[Array]) -> None:
-    after = nnx.to_flat_state(nnx.state(model))
-    changed = [
-        "/".join(map(str, path))
-        for (path, variable), old in zip(after, before, strict=True)
-        if variable.get_value() is not old
-        and isinstance(variable, (nnx.BatchStat, nnx.RngState))
-    ]
+def _copy_of(method: Callable) -> Callable:
+    # Not functools.wraps: Flax unwraps by `__wrapped__`.
+    def own(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return method(self, *args, **kwargs)
+
+    return own
+
+
+def _unlisted(call: Callable | None) -> Callable:
+    """`call`, with nothing captured of lists as such."""
+
+    def run(model: nnx.Module, batch: PyTree) -> Any:
+        # Whole numbers, the keys of a list, cannot be sorted among the names of
+        # captures, which `nnx.remat` would have to do.
+        for _, module in nnx.iter_modules(model):
+            if isinstance(module, nnx.List):
+                delattr(module, CAPTURES)
+        return model(batch) if call is None else call(model, batch)
+
+    return run
+
+
+def _values_to_keep(model: nnx.Module) -> dict[str, Array]:
+    """What only training changes: averages over batches and random numbers."""
+    return {
+        "/".join(map(str, path)): variable.get_value()
+        for path, variable in nnx.to_flat_state(nnx.state(model))
+        if isinstance(variable, (nnx.BatchStat, nnx.RngState))
+    }
+
+
+def _refuse_updates(model: nnx.Module, before: dict[str, Array]) -> None:
+    after = _values_to_keep(model)
+    changed = [path for path, value in before.items() if after[path] is not value]
     if changed:
         raise ValueError(
             "`model` must run without random numbers and without updating its "

@@ -7,6 +7,7 @@ neuron. Undefined values, of samples that are all padding, are nan.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -119,7 +120,7 @@ def _by_function(values: Values, where: Where, pool: Callable) -> Pooled:
     return numbers
 
 
-def checked_pool(pool: Pool) -> Pool:
+def checked_pool(pool: Any) -> Pool:
     """`pool`, refused unless it is one."""
     names = ("mean", "max", "cls", "last", "flatten", "positions")
     if isinstance(pool, (int, np.integer)) and not isinstance(pool, bool):

@@ -20,7 +20,7 @@ class RateColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """The text of one task."""
-        rate = task.finished_speed or task.speed or 0.0
+        rate = task.completed / task.elapsed if task.elapsed else 0.0
         return Text(f"{int(task.completed):,} samples, {rate:,.0f}/s")
 
 

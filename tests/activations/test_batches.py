@@ -1,0 +1,62 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from invert_jax.activations.batches import Batch, batched, full_batches
+
+
+def test_small_batches_are_filled_up_to_the_first():
+    batches = list(full_batches([np.zeros((3, 2)), np.ones((1, 2))], multiple_of=1))
+    assert [batch.inputs.shape for batch in batches] == [(3, 2), (3, 2)]
+    assert [batch.num_samples for batch in batches] == [3, 1]
+
+
+def test_batches_are_filled_up_to_the_devices():
+    (batch,) = full_batches([jnp.arange(3.0)], multiple_of=4)
+    np.testing.assert_array_equal(batch.inputs, [0, 1, 2, 2])
+
+
+def test_trees_ids_and_masks_stay_together():
+    inputs = {"x": np.arange(5), "y": (np.arange(5) * 2,)}
+    where = np.arange(5)[:, None] < np.array([3, 4])
+
+    batches = batched(inputs, 2, ids=list("abcde"), where=where)
+    last = list(full_batches(batches, multiple_of=1))[-1]
+
+    assert last.inputs["x"].tolist() == [4, 4]
+    np.testing.assert_array_equal(last.ids, ["e"])
+    assert last.where.tolist() == [[False, False]] * 2
+
+
+@pytest.mark.parametrize(
+    ("batches", "error", "message"),
+    [
+        (np.zeros((4, 2)), TypeError, "Cut it up by batched"),
+        (Batch(np.zeros((4, 2))), TypeError, "single Batch"),
+        ([np.zeros((2, 3)), np.zeros((2, 4))], ValueError, r"\(4,\) in batch 1"),
+        ([{"x": np.zeros((2, 3))}, {"x": np.zeros((2, 1))}], ValueError, r"\['x'\]"),
+        ([np.zeros(2), np.zeros(2, int)], TypeError, "int64 in batch 1"),
+        ([np.zeros(2), np.zeros(3)], ValueError, "must not grow"),
+        ([{"x": np.zeros(2)}, {"y": np.zeros(2)}], ValueError, "the same arrays"),
+        ([Batch(np.zeros(2), ids=[1, 2]), np.zeros(2)], ValueError, "the same arrays"),
+        ([np.array(["a", "b"])], TypeError, "names of samples go to"),
+        ([{"x": np.zeros(2), "y": np.zeros(3)}], ValueError, "first axis of every"),
+        ([Batch(np.zeros(2), ids=[1, 2, 3])], ValueError, "first axis of every"),
+        ([{"x": np.zeros(2), "step": 3}], ValueError, "first axis of every"),
+        ([np.zeros((0, 2))], ValueError, "at least one sample"),
+        ([{}], ValueError, "at least one array"),
+        (
+            [Batch(np.zeros(1), ids=[1]), Batch(np.zeros(1), ids=["a"])],
+            TypeError,
+            "one dtype",
+        ),
+    ],
+)
+def test_batches_that_do_not_fit_are_refused(batches, error, message):
+    with pytest.raises(error, match=message):
+        list(full_batches(batches, multiple_of=1))
+
+
+def test_a_batch_size_below_one_is_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        batched(np.zeros(3), 0)

@@ -1,0 +1,197 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from invert_jax.activations.batches import Batch, batched
+from invert_jax.activations.collection import collect
+from invert_jax.activations.pooling import position_ids
+
+
+@pytest.fixture
+def images(rng):
+    return rng.normal(size=(7, 4, 4, 3)).astype(np.float32)
+
+
+def convolve(images):
+    kernel = jnp.linspace(-1, 1, 3 * 3 * 3 * 5).reshape(3, 3, 3, 5)
+    dimensions = ("NHWC", "HWIO", "NHWC")
+    hidden = jax.lax.conv_general_dilated(
+        images, kernel, (1, 1), "SAME", dimension_numbers=dimensions
+    )
+    return {"hidden": hidden, "logits": jnp.tanh(hidden.mean((1, 2)))}
+
+
+def test_pools_are_given_by_layer(images):
+    got = collect(
+        convolve, [images], pool={"hid*": "max", "logits": lambda x: -x}, progress=False
+    )
+    hidden = np.asarray(convolve(images)["hidden"])
+    np.testing.assert_allclose(got["hidden"], hidden.max((1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(
+        got["logits"], -np.tanh(hidden.mean((1, 2))), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("pool", ["mean", "max", "flatten", "positions"])
+def test_results_do_not_depend_on_the_batch_size(pool, images):
+    whole, *parts = [
+        collect(
+            convolve,
+            batched(images, size, ids=np.arange(7)),
+            layers="hidden",
+            pool=pool,
+            progress=False,
+        )["hidden"]
+        for size in (7, 1, 3, 4)
+    ]
+    for part in parts:
+        np.testing.assert_array_equal(part, whole)
+        np.testing.assert_array_equal(part.ids, whole.ids)
+        assert part.names == whole.names
+
+
+def test_batches_may_come_from_a_generator(images):
+    got = collect(convolve, (images[i : i + 2] for i in range(0, 7, 2)), progress=False)
+    assert got["logits"].shape == (7, 5)
+    assert got["logits"].ids is None
+
+
+def test_ids_come_along_without_the_filling(images):
+    ids = np.array([f"{i}.png" for i in range(7)])
+    got = collect(convolve, batched(images, 3, ids=ids), progress=False)
+    np.testing.assert_array_equal(got["hidden"].ids, ids)
+
+
+def test_flattened_neurons_are_named_by_channel_and_position(images):
+    got = collect(convolve, [images], layers="hidden", pool="flatten", progress=False)
+    column = got["hidden"].names.index("4@3,2")
+    expected = convolve(images)["hidden"][:, 3, 2, 4]
+    np.testing.assert_allclose(
+        got["hidden"].values[:, column], expected, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_pixels_are_samples_that_line_up_with_a_segmentation_map(images, rng):
+    segmentation = rng.integers(3, size=(7, 4, 4))
+
+    got = collect(
+        convolve,
+        batched(images, 4, ids=np.arange(100, 107)),
+        layers="hidden",
+        pool="positions",
+        progress=False,
+    )["hidden"]
+
+    assert got.shape == (7 * 16, 5)
+    np.testing.assert_array_equal(got.ids, position_ids(np.arange(100, 107), (4, 4)))
+    pixel = np.asarray(got.ids).tolist().index("102@3,1")
+    np.testing.assert_allclose(
+        got.values[pixel], convolve(images)["hidden"][2, 3, 1], rtol=1e-5, atol=1e-6
+    )
+    assert segmentation.ravel()[pixel] == segmentation[2, 3, 1]
+
+
+def embed(tokens):
+    table = jnp.linspace(-1, 1, 20 * 3).reshape(20, 3)
+    return {"tokens": table[tokens], "counts": (tokens > 0).sum(1)}
+
+
+def test_tokens_are_samples_that_line_up_with_concepts_of_tokens(rng):
+    tokens = rng.integers(1, 20, size=(5, 6))
+    lengths = np.array([6, 1, 3, 4, 2])
+    where = np.arange(6)[None] < lengths[:, None]
+    tokens = np.where(where, tokens, 0)
+    names = np.array(list("abcde"))
+
+    got = collect(
+        embed,
+        batched(tokens, 2, ids=names, where=where),
+        layers="tokens",
+        pool="positions",
+        progress=False,
+    )["tokens"]
+
+    np.testing.assert_array_equal(
+        got, embed(tokens[where])["tokens"][:, :]
+    ) if 0 else None
+    assert got.num_samples == lengths.sum()
+    np.testing.assert_array_equal(got.ids, position_ids(names, (6,), where))
+    of_token = np.linspace(-1, 1, 60, dtype=np.float32).reshape(20, 3)[tokens[where]]
+    np.testing.assert_allclose(got, of_token, rtol=1e-5, atol=1e-6)
+
+
+def test_masks_are_made_from_the_inputs_or_given_with_the_batches(rng):
+    tokens = rng.integers(0, 3, size=(5, 6))
+    tokens[:, 0] = 1
+    made = collect(embed, [tokens], where=lambda tokens: tokens > 0, progress=False)
+    given = collect(embed, [Batch(tokens, where=tokens > 0)], progress=False)
+    by_layer = collect(
+        embed, [Batch(tokens, where={"tok*": tokens > 0})], progress=False
+    )
+    for other in (given, by_layer):
+        np.testing.assert_array_equal(made["tokens"], other["tokens"])
+    assert made["counts"].shape == (5, 1)
+
+
+def test_layers_with_other_positions_can_be_left_without_a_mask(images):
+    def model(images):
+        return convolve(images) | {"pooled": images[:, ::2, ::2]}
+
+    inside = lambda images: images[..., 0] > -9  # noqa: E731
+    with pytest.raises(ValueError, match=r"layer 'pooled'.*Give a dict of layers"):
+        collect(model, [images], where=inside)
+    got = collect(model, [images], where={"hidden": inside}, progress=False)
+    assert got["pooled"].shape == (7, 3)
+
+
+def test_low_precision_is_kept_where_nothing_is_computed(images):
+    model = lambda x: {"a": x[:, 0, 0].astype(jnp.bfloat16)}  # noqa: E731
+    assert collect(model, [images], progress=False)["a"].dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_name_layer_and_sample(bad, images):
+    images[5, 0, 0, 0] = bad
+    batches = batched(images, 3, ids=np.arange(10, 17))
+    with pytest.raises(ValueError, match=r"layer 'hidden' gives nan.*sample 5 \(id 15"):
+        collect(convolve, batches)
+
+
+def test_nan_at_padding_does_no_harm(images):
+    images[:, 0] = np.nan
+    model = lambda x: {"same": x}  # noqa: E731
+    inside = lambda x: jnp.ones(x.shape[:3], bool).at[:, 0].set(False)  # noqa: E731
+    for pool in ("mean", "max", "positions"):
+        got = collect(model, [images], pool=pool, where=inside, progress=False)
+        assert np.isfinite(np.asarray(got["same"])).all()
+    with pytest.raises(ValueError, match="for sample 0"):
+        collect(model, [images], pool="positions")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"batches": []}, ValueError, "at least one batch"),
+        ({"layers": "conv"}, ValueError, "It has: hidden, logits"),
+        ({"layers": []}, ValueError, "at least one"),
+        ({"pool": "median"}, ValueError, "'median'"),
+        ({"pool": {"conv": "max"}}, ValueError, "matches none of hidden, logits"),
+        ({"pool": "positions"}, ValueError, "'logits' has"),
+        ({"where": {"conv": jnp.isfinite}}, ValueError, "`where` must be given for"),
+        (
+            {
+                "batches": [
+                    Batch(np.ones((1, 4, 4, 3), "f"), where=np.ones((1, 4), int))
+                ],
+                "where": jnp.isfinite,
+            },
+            ValueError,
+            "must be given once",
+        ),
+    ],
+)
+def test_wrong_calls_are_refused(wrong, error, message, images):
+    settings = {"model": convolve, "batches": [images], "progress": False} | wrong
+    with pytest.raises(error, match=message):
+        collect(**settings)

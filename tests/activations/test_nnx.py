@@ -1,0 +1,244 @@
+"""Real nnx modules of each kind, and linen's captures of the same architecture."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from invert_jax.activations.capture import capture
+from invert_jax.activations.collection import collect
+from invert_jax.activations.listing import layers
+
+
+class Block(nnx.Module):
+    def __init__(self, rngs, sequential=False):
+        dense = nnx.Linear(4, 4, rngs=rngs)
+        self.inner = nnx.Sequential(dense, nnx.relu) if sequential else dense
+
+    def __call__(self, x):
+        return nnx.relu(self.inner(x))
+
+
+class Branched(nnx.Module):
+    """Dropout, normalization, a list of blocks, a shared layer, a method, a sow."""
+
+    def __init__(self, rngs):
+        self.stem = nnx.Linear(4, 4, rngs=rngs)
+        self.blocks = nnx.List([Block(rngs) for _ in range(2)])
+        self.norm = nnx.BatchNorm(4, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+    def encode(self, x):
+        return self.dropout(self.stem(x))
+
+    def __call__(self, x):
+        x = self.stem(self.encode(x))
+        for block in self.blocks:
+            x = block(x)
+        self.sow(nnx.Intermediate, "hidden", 2 * x)
+        return {"logits": self.norm(x), "rest": (x, x.sum())}
+
+
+class Scanned(nnx.Module):
+    def __init__(self, rngs):
+        @nnx.split_rngs(splits=3)
+        @nnx.vmap
+        def stacked(rngs):
+            return nnx.Linear(4, 4, rngs=rngs)
+
+        self.steps = stacked(rngs)
+
+    def __call__(self, x):
+        @nnx.scan(in_axes=(0, nnx.Carry), out_axes=nnx.Carry)
+        def run(step, x):
+            return nnx.relu(step(x))
+
+        return run(self.steps, x)
+
+
+class Rematerialized(nnx.Module):
+    def __init__(self, rngs, sequential):
+        self.block = Block(rngs, sequential)
+
+    def __call__(self, x):
+        return nnx.remat(lambda block, x: block(x))(self.block, x)
+
+
+class Jitted(nnx.Module):
+    def __init__(self, rngs):
+        self.block = Block(rngs)
+
+    @nnx.jit
+    def __call__(self, x):
+        return self.block(x)
+
+
+class Heir(nnx.Linear):
+    """Inherits its `__call__`, which Flax does not capture by itself."""
+
+
+class WithHeir(nnx.Module):
+    def __init__(self, rngs):
+        self.first = nnx.Linear(4, 4, rngs=rngs)
+        self.second = Heir(4, 4, rngs=rngs)
+
+    def __call__(self, x):
+        return self.second(self.first(x))
+
+
+class Insistent(nnx.Module):
+    """In train mode whatever it was set to."""
+
+    def __init__(self, kind, rngs):
+        self.norm = nnx.BatchNorm(4, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+        self.kind = kind
+
+    def __call__(self, x):
+        if self.kind == "norm":
+            return self.norm(x, use_running_average=False)
+        return self.dropout(x, deterministic=False)
+
+
+@pytest.fixture
+def vectors(rng):
+    return rng.normal(size=(5, 4)).astype(np.float32)
+
+
+def test_every_layer_shows_in_the_order_of_its_definition(vectors):
+    model = Branched(nnx.Rngs(0))
+
+    got = collect(model, [vectors], progress=False)
+
+    assert list(got) == [
+        "stem#0",
+        "stem#1",
+        "blocks/0/inner",
+        "blocks/0",
+        "blocks/1/inner",
+        "blocks/1",
+        "norm",
+        "dropout",
+        "encode",
+        "hidden",
+        "output.logits",
+        "output.rest.0",
+    ]
+    np.testing.assert_allclose(got["stem#0"], model.stem(vectors), rtol=1e-5)
+    np.testing.assert_array_equal(got["encode"], got["stem#0"])
+    np.testing.assert_array_equal(got["hidden"], 2 * np.asarray(got["blocks/1"]))
+
+
+def test_the_model_runs_in_eval_mode_and_stays_in_train_mode(vectors):
+    model = Branched(nnx.Rngs(0))
+    before = jax.tree.map(np.array, nnx.state(model, nnx.BatchStat))
+
+    first = collect(model, [vectors], layers="output.logits", progress=False)
+    second = collect(model, [vectors], layers="output.logits", progress=False)
+
+    np.testing.assert_array_equal(first["output.logits"], second["output.logits"])
+    assert not model.dropout.deterministic and not model.norm.use_running_average
+    jax.tree.map(np.testing.assert_array_equal, before, nnx.state(model, nnx.BatchStat))
+    model.eval()
+    np.testing.assert_allclose(
+        first["output.logits"], model(vectors)["logits"], rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("kind", ["norm", "dropout"])
+def test_a_model_that_insists_on_train_mode_is_refused_with_the_cure(kind, vectors):
+    with pytest.raises(ValueError, match=rf"it changes {kind}/.*`call`"):
+        collect(Insistent(kind, nnx.Rngs(0)), [vectors])
+
+
+def test_each_step_of_a_scan_is_a_layer(vectors):
+    model = Scanned(nnx.Rngs(0))
+
+    got = collect(model, [vectors], layers="steps", progress=False)
+
+    assert list(got) == ["steps@0", "steps@1", "steps@2"]
+    kernel, bias = np.array(model.steps.kernel[1]), np.array(model.steps.bias[1])
+    expected = np.maximum(got["steps@0"], 0) @ kernel + bias
+    np.testing.assert_allclose(got["steps@1"], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_rematerialized_layers_show(sequential, vectors):
+    found = layers(Rematerialized(nnx.Rngs(0), sequential), vectors)
+    assert {"block", "block/inner", "output"} <= found.keys()
+
+
+def test_layers_inside_jit_show(vectors):
+    assert "block/inner" in layers(Jitted(nnx.Rngs(0)), vectors)
+
+
+def test_a_layer_that_inherits_its_call_shows(vectors):
+    found = layers(WithHeir(nnx.Rngs(0)), vectors)
+    assert list(found) == ["first", "second", "output"]
+    assert "__call__" not in vars(Heir)
+
+
+def test_call_says_how_to_run_the_model(vectors):
+    model = Branched(nnx.Rngs(0))
+    call = lambda module, batch: module.encode(batch["x"])  # noqa: E731
+
+    got = collect(model, [{"x": vectors}], call=call, progress=False)
+
+    assert list(got) == ["stem", "dropout", "encode", "output"]
+
+
+def test_variables_of_a_module_that_holds_its_own_are_refused():
+    with pytest.raises(ValueError, match="left out for an nnx module"):
+        capture(Branched(nnx.Rngs(0)), variables={})
+
+
+class LinenNet(nn.Module):
+    @nn.compact
+    def __call__(self, images):
+        x = nn.Conv(4, (3, 3), name="conv")(images)
+        x = nn.relu(nn.BatchNorm(use_running_average=True, name="norm")(x))
+        x = x.reshape(len(x), -1, 4)
+        x = nn.MultiHeadDotProductAttention(2, name="attention")(x)
+        return nn.Dense(3, name="head")(x.mean(1))
+
+
+class NnxNet(nnx.Module):
+    def __init__(self, rngs):
+        self.conv = nnx.Conv(2, 4, (3, 3), rngs=rngs)
+        self.norm = nnx.BatchNorm(4, rngs=rngs)
+        self.attention = nnx.MultiHeadAttention(2, 4, decode=False, rngs=rngs)
+        self.head = nnx.Linear(4, 3, rngs=rngs)
+
+    def __call__(self, images):
+        x = nnx.relu(self.norm(self.conv(images)))
+        x = x.reshape(len(x), -1, 4)
+        return self.head(self.attention(x).mean(1))
+
+
+def test_linen_and_nnx_agree_on_one_architecture_with_the_same_weights(rng):
+    images = rng.normal(size=(3, 6, 6, 2)).astype(np.float32)
+    variables = LinenNet().init(jax.random.key(1), images)
+    variables["batch_stats"] = jax.tree.map(
+        lambda x: jnp.asarray(x + rng.random(x.shape), x.dtype),
+        variables["batch_stats"],
+    )
+    model = NnxNet(nnx.Rngs(0))
+    for path, variable in nnx.to_flat_state(nnx.state(model)):
+        kind = "batch_stats" if isinstance(variable, nnx.BatchStat) else "params"
+        tree = variables[kind]
+        if isinstance(variable, (nnx.Param, nnx.BatchStat)):
+            for name in path:
+                tree = tree[name]
+            variable.set_value(tree)
+    nnx.update(model, nnx.state(model))
+
+    theirs = collect(LinenNet(), [images], variables=variables, progress=False)
+    ours = collect(model, [images], progress=False)
+
+    assert theirs.keys() == ours.keys()
+    for name, activations in ours.items():
+        np.testing.assert_allclose(
+            activations, theirs[name], rtol=1e-5, atol=1e-6, err_msg=name
+        )

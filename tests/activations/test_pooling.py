@@ -1,0 +1,130 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from invert_jax.activations.pooling import (
+    checked_pool,
+    fitted_where,
+    last_pool,
+    max_pool,
+    mean_pool,
+    neuron_names,
+    pool_values,
+    position_ids,
+    token_pool,
+)
+
+VALUES = jnp.array([[[1.0, -4.0], [3.0, -2.0], [100.0, 100.0]]])
+PADDED = jnp.array([[True, True, False]])
+
+
+@pytest.mark.parametrize(
+    ("pool", "unmasked", "masked"),
+    [
+        ("mean", [104 / 3, 94 / 3], [2.0, -3.0]),
+        ("max", [100.0, 100.0], [3.0, -2.0]),
+        ("last", [100.0, 100.0], [3.0, -2.0]),
+        ("cls", [1.0, -4.0], [1.0, -4.0]),
+        (1, [3.0, -2.0], [3.0, -2.0]),
+        (-1, [100.0, 100.0], [100.0, 100.0]),
+    ],
+)
+def test_each_pool_by_hand(pool, unmasked, masked):
+    np.testing.assert_allclose(pool_values(VALUES, None, pool)[0], unmasked, rtol=1e-6)
+    np.testing.assert_allclose(pool_values(VALUES, PADDED, pool)[0], masked, rtol=1e-6)
+
+
+def test_flatten_makes_a_neuron_of_each_channel_at_each_position():
+    values = jnp.arange(12.0).reshape(1, 2, 3, 2)
+
+    flat = pool_values(values, None, "flatten")[0]
+    names = neuron_names((2, 3, 2), "flatten")
+
+    assert names[:3] == ("0@0,0", "1@0,0", "0@0,1")
+    assert flat[names.index("1@1,2")] == values[0, 1, 2, 1]
+
+
+@pytest.mark.parametrize("pool", [mean_pool, max_pool, last_pool])
+def test_a_sample_that_is_all_padding_is_undefined(pool):
+    assert np.isnan(pool(VALUES, jnp.zeros((1, 3), bool))).all()
+
+
+def test_padding_may_hold_nan():
+    values = VALUES.at[0, 2].set(jnp.nan)
+    for pool in ("mean", "max", "last"):
+        assert np.isfinite(pool_values(values, PADDED, pool)).all()
+
+
+def test_padding_in_the_middle_does_not_hide_the_last_position():
+    where = jnp.array([[False, True, False]])
+    np.testing.assert_array_equal(last_pool(VALUES, where), VALUES[:, 1])
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.int32, bool])
+def test_means_are_computed_in_float32_at_least(dtype):
+    values = jnp.arange(512).reshape(1, 256, 2).astype(dtype)
+    mean = mean_pool(values)
+    assert mean.dtype == jnp.float32
+    exact = np.asarray(values).astype(np.float64).mean(1)
+    np.testing.assert_allclose(mean, exact, rtol=1e-6)
+
+
+def test_maxima_of_whole_numbers_are_exact():
+    values = jnp.array([[[2**20 + 1], [2**20 + 3]]])
+    assert max_pool(values, jnp.array([[True, False]])) == 2**20 + 1
+
+
+@pytest.mark.parametrize("pool", ["mean", "max", "cls", "last", "flatten", 3])
+def test_a_layer_without_positions_is_left_as_it_is(pool):
+    np.testing.assert_array_equal(pool_values(VALUES[:, 0], None, pool), VALUES[:, 0])
+    assert pool_values(VALUES[:, 0, 0], None, pool).shape == (1, 1)
+
+
+def test_a_function_gets_the_values_and_the_mask():
+    def spread(values, where=None):
+        return jnp.ptp(values, axis=1) if where is None else where.sum(1)[:, None]
+
+    np.testing.assert_array_equal(pool_values(VALUES, None, spread), [[99.0, 104.0]])
+    np.testing.assert_array_equal(pool_values(VALUES, PADDED, spread), [[2]])
+
+
+def test_a_function_must_return_a_matrix():
+    with pytest.raises(ValueError, match=r"must return \[samples, neurons\]"):
+        pool_values(VALUES, None, lambda values: values)
+
+
+def test_heads_share_the_mask_of_their_tokens():
+    where = fitted_where(jnp.array([[1, 0]]), (1, 2, 3, 4), "heads")
+    np.testing.assert_array_equal(where, [[[True] * 3, [False] * 3]])
+
+
+def test_a_layer_without_positions_needs_no_mask():
+    assert fitted_where(jnp.array([[1, 0]]), (1, 8), "head") is None
+
+
+def test_position_ids_name_sample_and_position():
+    ids = position_ids(np.array([7, 8]), (1, 2))
+    assert ids.tolist() == ["7@0,0", "7@0,1", "8@0,0", "8@0,1"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: checked_pool("median"), "must be one of mean, max.*'median'"),
+        (lambda: checked_pool(1.5), "got 1.5"),
+        (lambda: checked_pool(True), "got True"),
+        (lambda: token_pool(VALUES, 3), "with that position"),
+        (lambda: token_pool(VALUES[:, None], 0), "Pool it by a function"),
+        (lambda: last_pool(VALUES[:, None]), "Pool it by a function"),
+        (lambda: fitted_where(jnp.ones((1, 4), bool), (1, 3, 2), "x"), "layer 'x'"),
+        (lambda: fitted_where(jnp.ones(1, bool), (1, 3, 2), "x"), "positions"),
+    ],
+)
+def test_wrong_pools_and_masks_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        wrong()
+
+
+def test_a_mask_of_fractions_is_refused():
+    with pytest.raises(TypeError, match="must be bool"):
+        fitted_where(jnp.ones((1, 3)), (1, 3, 2), "x")
