@@ -192,6 +192,20 @@ def from_limbs(limbs: Int[Array, "limbs ..."]) -> Wide:
     return Wide(high, carried[0] + (carried[1] << LIMB_BITS))
 
 
+def split(a: Wide, *, num_limbs: int) -> Float[Array, "limbs ..."]:
+    """The limbs of normalized integers, as `to_limbs` makes them on the host."""
+    low, rest = a.low & LIMB_MASK, a.low >> LIMB_BITS
+    if num_limbs == 1:
+        limbs = [(a.high << LOW_BITS) + a.low]
+    elif num_limbs == 2:
+        limbs = [low, (a.high << LIMB_BITS) + rest]
+    elif num_limbs == 3:
+        limbs = [low, rest, a.high]
+    else:
+        limbs = [low, rest, a.high & LIMB_MASK, a.high >> LIMB_BITS]
+    return jnp.stack(limbs).astype(jnp.float32)
+
+
 def to_int64(a: Wide) -> np.ndarray:
     """The integers themselves, on the host, where 64 bits are at hand."""
     high, low = (np.asarray(part, np.int64) for part in a)

@@ -98,6 +98,7 @@ def search(
     *,
     objective: Objective,
     settings: Settings,
+    is_active: Bool[Array, ""] | bool = True,
 ) -> Found:
     """The best formulas of one neuron after each step.
 
@@ -106,11 +107,12 @@ def search(
         table: The concepts; none may be constant, no two equal.
         objective: What to maximize.
         settings: Sizes and rules.
+        is_active: Whether to search at all; if not, all slots stay empty.
     """
     total = sum_of_all(weights)
     num_chunks, num_concepts, num_words = table.words.shape
     every = jnp.ones(num_concepts, bool)
-    root = _root(total, table, settings)
+    root = _root(total, table, jnp.where(is_active, settings.num_samples, 0), settings)
     parents = _pair(root, every, None, weights, table, total)
     concepts = jax.tree.map(lambda part: part[0], parents.pairs.sum_both)
     usable = _usable(concepts, table, objective, settings)
@@ -288,12 +290,17 @@ def lowest_rival(
     return jnp.where(worst.num_positives > 0, score - margin, -jnp.inf)
 
 
-def _root(total: exact.Wide, table: ConceptTable, settings: Settings) -> Beam:
+def _root(
+    total: exact.Wide,
+    table: ConceptTable,
+    num_samples: Int[Array, ""],
+    settings: Settings,
+) -> Beam:
     """The empty formula, true everywhere, as a beam of one."""
     root = empty_beam(1, max_length=settings.max_length, words_shape=table.filled.shape)
     return root._replace(
         sums=jax.tree.map(lambda part: jnp.expand_dims(part, 0), total),
-        num_positives=jnp.full(1, settings.num_samples, jnp.int32),
+        num_positives=jnp.expand_dims(num_samples, 0).astype(jnp.int32),
         words=jnp.expand_dims(table.filled, 0),
     )
 
