@@ -1,0 +1,113 @@
+"""What to search for: the settings of `explain`, checked once."""
+
+import math
+import numbers
+from dataclasses import dataclass
+from fractions import Fraction
+
+from invert_jax.core.beam import MAX_LENGTH
+from invert_jax.core.objectives import AUROC, Objective
+
+OBJECTIVES = {"auroc": AUROC}
+SIGNS = ("positive", "negative")
+FEW_POSITIVES = 20
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """The settings of a search, as `explain` takes them.
+
+    Attributes:
+        max_length: Most literals of a formula, 1 to 31.
+        beam_size: Formulas kept per step.
+        min_fraction: Smallest share of the samples where a formula may hold, inclusive.
+        max_fraction: Largest such share, inclusive.
+        sign: "positive" for what a neuron is high for, "negative" for low.
+        num_literals: Literals that extensions may use per neuron; None for all.
+        objective: What to maximize; "auroc".
+    """
+
+    max_length: int = 3
+    beam_size: int = 5
+    min_fraction: float = 0.0
+    max_fraction: float = 0.5
+    sign: str = "positive"
+    num_literals: int | None = None
+    objective: str = "auroc"
+
+    def __post_init__(self) -> None:
+        _check_whole("max_length", self.max_length, 1)
+        if self.max_length > MAX_LENGTH:
+            raise ValueError(
+                f"`max_length` must be at most {MAX_LENGTH}; got {self.max_length}."
+            )
+        _check_whole("beam_size", self.beam_size, 1)
+        _check_fraction("min_fraction", self.min_fraction)
+        _check_fraction("max_fraction", self.max_fraction)
+        if self.min_fraction > self.max_fraction:
+            raise ValueError(
+                "`min_fraction` must not exceed `max_fraction`; got "
+                f"{self.min_fraction} and {self.max_fraction}."
+            )
+        _check_choice("sign", self.sign, SIGNS)
+        _check_choice("objective", self.objective, tuple(OBJECTIVES))
+        if self.num_literals is not None:
+            _check_whole("num_literals", self.num_literals, 2)
+            if self.num_literals % 2:
+                raise ValueError(
+                    "`num_literals` must be even, since a concept comes with its "
+                    f"negation; got {self.num_literals}."
+                )
+
+    @property
+    def how_to_score(self) -> Objective:
+        """The objective itself."""
+        return OBJECTIVES[self.objective]
+
+    def bounds(self, num_samples: int) -> tuple[int, int]:
+        """Smallest and largest support, as counts, by exact arithmetic.
+
+        A fraction is read as the decimal that it prints as, so that 0.002 of 50,000
+        is 100. A support is never empty and never everything.
+
+        >>> SearchSettings(min_fraction=0.002).bounds(50_000)
+        (100, 25000)
+        """
+        smallest = math.ceil(Fraction(str(self.min_fraction)) * num_samples)
+        largest = math.floor(Fraction(str(self.max_fraction)) * num_samples)
+        return max(1, smallest), min(num_samples - 1, largest)
+
+
+def fraction_of_few(num_samples: int) -> str:
+    """The smallest `min_fraction` of three digits that asks for 20 positives.
+
+    >>> fraction_of_few(50_000), fraction_of_few(899)
+    ('0.0004', '0.0223')
+    """
+    wanted = Fraction(FEW_POSITIVES, num_samples)
+    digits = 3 - math.ceil(math.log10(wanted))
+    rounded = Fraction(math.ceil(wanted * 10**digits), 10**digits)
+    return f"{float(rounded):.{digits}f}".rstrip("0")
+
+
+def _check_whole(name: str, value: object, smallest: int) -> None:
+    """Refuse what is no whole number or too small."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError(f"`{name}` must be a whole number; got {value!r}.")
+    if value < smallest:
+        raise ValueError(f"`{name}` must be at least {smallest}; got {value}.")
+
+
+def _check_fraction(name: str, value: object) -> None:
+    """Refuse what is no number in [0, 1]."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"`{name}` must be a number; got {value!r}.")
+    if not 0 <= float(value) <= 1:
+        raise ValueError(f"`{name}` must be in [0, 1]; got {value}.")
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse what is none of the choices."""
+    if value not in choices:
+        named = " or ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{name}` must be {named}; got {value!r}.")
