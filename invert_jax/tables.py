@@ -1,0 +1,257 @@
+"""Explanations as text, as a table, and on disk."""
+
+import dataclasses
+import importlib.metadata
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from invert_jax.explanations import Explanations
+from invert_jax.settings import SearchSettings
+
+FORMAT = "invert_jax explanations"
+VERSION = 1
+ROWS_SHOWN = 20
+DESCRIPTION = "explanations.json"
+NEURONS = "neurons.parquet"
+FORMULAS = "formulas.parquet"
+RECORDED = ("jax", "flax", "numpy", "invert_jax")
+
+
+def to_arrow(explanations: Explanations, *, all_ranks: bool = False) -> pa.Table:
+    """One row per neuron (its best formula), or one per neuron and filled rank.
+
+    Columns: neuron (its index), name, status, formula, score, fraction, num_positives,
+    num_literals, log10_p; with `all_ranks` also rank. Neurons without a formula have
+    nulls.
+    """
+    if all_ranks:
+        neuron, rank = np.nonzero(explanations.lengths[:, -1] > 0)
+    else:
+        neuron = np.arange(explanations.num_neurons)
+        rank = np.zeros_like(neuron)
+    at = (neuron, rank)
+    empty = explanations.lengths[:, -1][at] == 0
+    places = zip(neuron.tolist(), rank.tolist(), strict=True)
+    formulas = [explanations.formula(*place) for place in places]
+    columns = {
+        "neuron": pa.array(explanations.neurons[neuron]),
+        "name": pa.array([explanations.neuron_names[each] for each in neuron]),
+        "rank": pa.array(rank),
+        "status": pa.array(explanations.status[neuron]),
+        "formula": pa.array(
+            [None if each is None else str(each) for each in formulas], pa.string()
+        ),
+        "score": pa.array(explanations.scores[at], mask=empty),
+        "fraction": pa.array(explanations.fractions[at], mask=empty),
+        "num_positives": pa.array(explanations.num_positives[at], mask=empty),
+        "num_literals": pa.array(explanations.lengths[:, -1][at], mask=empty),
+        "log10_p": pa.array(explanations.log10_p[at], mask=empty),
+    }
+    if not all_ranks:
+        del columns["rank"]
+    return pa.table(columns)
+
+
+def to_text(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> str:
+    """A table of the first neurons, as text."""
+    table = Table(title=repr(explanations), title_justify="left", box=None)
+    for name in ("neuron", "formula", "AUROC", "samples", "log10 p"):
+        left = name == "formula"
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
+    for position in range(min(rows, explanations.num_neurons)):
+        table.add_row(*_text_cells(explanations, position))
+    text = io.StringIO()
+    console = Console(file=text, width=100, color_system=None)
+    console.print(table)
+    hidden = explanations.num_neurons - rows
+    if hidden > 0:
+        console.print(f"... and {hidden} more; `to_pandas()` has them all.")
+    return "\n".join(map(str.rstrip, text.getvalue().splitlines()))
+
+
+def save(explanations: Explanations, path: str | os.PathLike) -> None:
+    """Write the folder `path`: Parquet for the arrays, JSON for all else.
+
+    The folder is written beside and renamed, so that none is ever half-written. An
+    older result of the same name is replaced; anything else in the way is an error.
+    """
+    path = Path(path)
+    check_target(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as draft:
+        written = Path(draft) / "new"
+        written.mkdir()
+        _write(explanations, written)
+        if path.exists():
+            path.rename(Path(draft) / "old")
+        written.rename(path)
+
+
+def check_target(path: Path) -> None:
+    """Refuse to replace anything but an older result or an empty folder."""
+    if not path.exists() or (path / DESCRIPTION).is_file():
+        return
+    if not path.is_dir() or any(path.iterdir()):
+        raise ValueError(
+            "`path` must be new, or a folder of explanations to replace; "
+            f"{str(path)!r} is something else."
+        )
+
+
+def load(path: str | os.PathLike) -> Explanations:
+    """Read a folder written by `save`."""
+    path = Path(path)
+    description = _read_description(path)
+    try:
+        neurons = pq.read_table(path / NEURONS).to_pydict()
+        formulas = pq.read_table(path / FORMULAS)
+        return _assemble(description, neurons, formulas)
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        raise ValueError(
+            f"`path` must hold whole explanations; {str(path)!r} is damaged: {error}"
+        ) from error
+
+
+def _write(explanations: Explanations, folder: Path) -> None:
+    neurons = pa.table(
+        {
+            "neuron": explanations.neurons,
+            "name": pa.array(explanations.neuron_names, pa.string()),
+            "status": explanations.status,
+            "tie_sum": explanations.tie_sums,
+            "is_constant": explanations.is_constant,
+        }
+    )
+    pq.write_table(neurons, folder / NEURONS)
+    pq.write_table(_all_formulas(explanations), folder / FORMULAS)
+    description = {
+        "format": FORMAT,
+        "version": VERSION,
+        "layer": explanations.layer,
+        "num_samples": explanations.num_samples,
+        "settings": dataclasses.asdict(explanations.settings),
+        "concept_names": explanations.concept_names,
+        "synonyms": explanations.synonyms,
+        "left_out": explanations.left_out,
+        "sources": explanations.sources,
+        "versions": {name: _version(name) for name in RECORDED},
+    }
+    text = json.dumps(description, indent=1, ensure_ascii=False, default=float)
+    (folder / DESCRIPTION).write_text(text, encoding="utf-8")
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _all_formulas(explanations: Explanations) -> pa.Table:
+    """One row per filled slot after each step."""
+    slots = np.nonzero(explanations.lengths > 0)
+    neuron, step, rank = slots
+    places = zip(neuron.tolist(), rank.tolist(), step.tolist(), strict=True)
+    literals = explanations.literals[slots]
+    return pa.table(
+        {
+            "position": neuron,
+            "step": step + 1,
+            "rank": rank,
+            "formula": [str(explanations.formula(*place)) for place in places],
+            "literals": pa.array([row[row >= 0].tolist() for row in literals]).cast(
+                pa.list_(pa.int32())
+            ),
+            "operators": explanations.operators[slots],
+            "rank_sum": explanations.rank_sums[slots],
+            "num_positives": explanations.supports[slots],
+        }
+    )
+
+
+def _read_description(path: Path) -> dict:
+    """The JSON of a folder, refused if it is none of ours."""
+    try:
+        description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            "`path` must be a folder written by `Explanations.save`; "
+            f"{str(path)!r} has no {DESCRIPTION}."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"`path` must hold whole explanations; {str(path)!r} is damaged: {error}"
+        ) from error
+    known = isinstance(description, dict) and description.get("format") == FORMAT
+    if not known or description.get("version") != VERSION:
+        raise ValueError(
+            f"`path` must be a folder of {FORMAT}, version {VERSION}; {str(path)!r} "
+            "is not."
+        )
+    return description
+
+
+def _assemble(description: dict, neurons: dict, formulas: pa.Table) -> Explanations:
+    settings = SearchSettings(**description["settings"])
+    shape = (len(neurons["neuron"]), settings.max_length, settings.beam_size)
+    operators, lengths = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+    rank_sums, supports = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    literals = np.full((*shape, settings.max_length), -1, np.int32)
+    at = (
+        formulas["position"].to_numpy(),
+        formulas["step"].to_numpy() - 1,
+        formulas["rank"].to_numpy(),
+    )
+    lists = formulas["literals"].combine_chunks()
+    sizes = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+    slot = np.repeat(np.arange(len(sizes)), sizes)
+    place = np.arange(sizes.sum()) - np.repeat(sizes.cumsum() - sizes, sizes)
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    literals[at[0][slot], at[1][slot], at[2][slot], place] = values
+    lengths[at] = sizes
+    operators[at] = formulas["operators"].to_numpy()
+    rank_sums[at] = formulas["rank_sum"].to_numpy()
+    supports[at] = formulas["num_positives"].to_numpy()
+    synonyms = description["synonyms"].items()
+    return Explanations(
+        neurons=np.asarray(neurons["neuron"], np.int64),
+        neuron_names=tuple(neurons["name"]),
+        concept_names=tuple(description["concept_names"]),
+        literals=literals,
+        operators=operators,
+        lengths=lengths,
+        rank_sums=rank_sums,
+        supports=supports,
+        tie_sums=np.asarray(neurons["tie_sum"], np.float64),
+        is_constant=np.asarray(neurons["is_constant"], bool),
+        num_samples=int(description["num_samples"]),
+        settings=settings,
+        synonyms={name: tuple(others) for name, others in synonyms},
+        left_out=tuple(description["left_out"]),
+        layer=description["layer"],
+        sources=dict(description["sources"]),
+    )
+
+
+def _text_cells(explanations: Explanations, position: int) -> tuple[str, ...]:
+    """One row of the text table."""
+    name = explanations.neuron_names[position]
+    formula = explanations.formula(position)
+    if formula is None:
+        return name, f"({explanations.status[position].replace('_', ' ')})", "", "", ""
+    return (
+        name,
+        str(formula),
+        f"{explanations.scores[position, 0]:.4f}",
+        str(explanations.num_positives[position, 0]),
+        f"{explanations.log10_p[position, 0]:.1f}",
+    )
