@@ -4,3 +4,16 @@ Two inputs, one engine, one result: *activations* say what each neuron does on e
 sample, *concepts* say what is true of each sample, and `explain` finds for each neuron
 the *formula* over the concepts that its activation detects best, by AUROC.
 """
+
+from invert_jax import activations as activations
+from invert_jax import concepts as concepts
+from invert_jax.activations.array import Activations as Activations
+from invert_jax.concepts.table import Concepts as Concepts
+from invert_jax.engine import FewPositivesWarning as FewPositivesWarning
+from invert_jax.engine import auroc as auroc
+from invert_jax.engine import explain as explain
+from invert_jax.explanations import Explanations as Explanations
+from invert_jax.formula import Formula as Formula
+from invert_jax.options import Options as Options
+
+__version__ = "0.1.0"

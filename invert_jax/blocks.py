@@ -1,0 +1,266 @@
+"""Ranks neurons and runs a program of the core on them, block by block.
+
+The only place where the core is jitted. A block is as large as the memory budget
+allows; each device works on its own neurons of a block, and they do not communicate.
+While the devices are busy with one block, the host reads and ranks the next.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, lru_cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Bool, Float, Int, Shaped
+
+from invert_jax.concepts.table import Concepts
+from invert_jax.core import exact, packing, ranking
+from invert_jax.core.objectives import Objective
+from invert_jax.core.search import Found, Settings, search
+
+# Larger blocks gain nothing on a CPU, whose caches they leave.
+LARGEST_CPU_BLOCK = 256
+LARGEST_BLOCK = 4096
+# Columns of a C-ordered matrix that share cache lines are copied together.
+COLUMNS_TOGETHER = 16
+BY_NEURON = PartitionSpec("neurons")
+EVERYWHERE = PartitionSpec()
+Program = Callable[[Array, Array, packing.ConceptTable], Any]
+
+
+class Ranked(NamedTuple):
+    """A block of neurons, ready for a program.
+
+    Attributes:
+        weights: Limbs of the row sums; on the host or on the devices.
+        tie_sums: Sum of t**3 - t over the groups of t tied samples.
+        is_constant: Whether all activations are equal.
+    """
+
+    weights: (
+        Float[np.ndarray, "block chunks limbs rows"]
+        | Float[Array, "block chunks limbs rows"]
+    )
+    tie_sums: Float[np.ndarray, " neurons"]
+    is_constant: Bool[np.ndarray, " neurons"]
+
+
+class Blocks:
+    """Neurons of one table of concepts, ranked and handed to a program in blocks."""
+
+    def __init__(
+        self,
+        concepts: Concepts,
+        *,
+        devices: Sequence[jax.Device] | None,
+        negative: bool = False,
+    ):
+        self.layout = packing.choose_layout(concepts.row_counts)
+        self.mesh = Mesh(np.array(devices or jax.local_devices()), ("neurons",))
+        table = packing.pack(concepts.rows, concepts.row_counts, self.layout)
+        self.table = jax.device_put(table, NamedSharding(self.mesh, EVERYWHERE))
+        self.row_of_sample = np.asarray(concepts.row_of_sample)
+        self.num_rows = concepts.num_rows
+        self.negative = negative
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the devices are the host's own processor."""
+        return self.mesh.devices.flat[0].platform == "cpu"
+
+    def size(self, num_neurons: int, *, beam: int, listed: int, budget: int) -> int:
+        """Neurons of a block: what fits into the budget beside the table.
+
+        A multiple of the devices; for small jobs a power of two of them, so that few
+        programs are compiled.
+
+        Args:
+            num_neurons: Neurons in all.
+            beam: Members that are extended at a time.
+            listed: Supports that are compared at a time.
+            budget: Bytes.
+        """
+        num_chunks, num_concepts, num_words = self.table.words.shape
+        columns = self.layout.num_limbs + 1
+        sample_numbers = 4 * len(self.row_of_sample)
+        weight_numbers = 4 * num_chunks * columns * self.layout.rows_per_chunk
+        pair_numbers = beam * num_concepts * (2 * columns + 16)
+        masked_numbers = beam * columns * self.layout.rows_per_chunk
+        word_numbers = 4 * (listed + 2 * beam) * num_chunks * num_words
+        bytes_per_neuron = 4 * (
+            sample_numbers + weight_numbers + pair_numbers + masked_numbers
+            + word_numbers
+        )  # fmt: skip
+        unpacked = 4 * num_concepts * self.layout.rows_per_chunk
+        left = budget - unpacked - sum(part.nbytes for part in self.table)
+        per_device = -(-num_neurons // self.mesh.size)
+        wanted = 1 << (per_device - 1).bit_length()
+        largest = LARGEST_CPU_BLOCK if self.on_cpu else LARGEST_BLOCK
+        fits = max(0, left) // bytes_per_neuron // self.mesh.size
+        return self.mesh.size * max(1, min(fits, largest, wanted))
+
+    def run(
+        self,
+        program: Program,
+        read: Callable[[int, int], Shaped[np.ndarray, "samples neurons"]],
+        spans: Sequence[tuple[int, int]],
+        size: int,
+    ) -> Iterator[tuple[Any, Ranked]]:
+        """Run the program on blocks of at most `size` neurons, in order.
+
+        Args:
+            program: Takes the weights of a block, which of its neurons to work on, and
+                the table.
+            read: Gives the activations of the neurons from a start to a stop.
+            spans: The start and stop of each block.
+            size: Neurons of a block; smaller ones are filled up.
+
+        Yields:
+            What the program found for a block, on the host, and its ranks.
+        """
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            pending = None
+            for start, stop in spans:
+                ranked = self._rank(read(start, stop), size, threads)
+                begun = self._begin(program, ranked, size), ranked
+                if pending is not None:
+                    yield _finish(*pending)
+                pending = begun
+            if pending is not None:
+                yield _finish(*pending)
+
+    def _rank(self, block, size: int, threads: ThreadPoolExecutor) -> Ranked:
+        """Row sums of the ranks, as limbs; on a CPU by NumPy, which sorts faster."""
+        if self.on_cpu or block.dtype.itemsize > 4:
+            return self._rank_on_host(block, size, threads)
+        return self._rank_on_devices(block, size)
+
+    def _rank_on_host(self, block, size: int, threads: ThreadPoolExecutor) -> Ranked:
+        layout = self.layout
+        weights = np.zeros((size, *_weights_shape(layout)), np.float32)
+        tie_sums = np.zeros(block.shape[1])
+        is_constant = np.zeros(block.shape[1], bool)
+
+        def rank_some(first: int) -> None:
+            columns = np.ascontiguousarray(block[:, first : first + COLUMNS_TOGETHER].T)
+            for neuron, activations in enumerate(columns, first):
+                ranks = ranking.rank_host(activations)
+                sums = ranking.host_row_sums(
+                    ranks, self.row_of_sample, num_rows=self.num_rows
+                )
+                signed = -sums if self.negative else sums
+                limbs = exact.to_limbs(signed, num_limbs=layout.num_limbs)
+                weights[neuron] = packing.spread(limbs, layout).swapaxes(0, 1)
+                tie_sums[neuron] = ranks.tie_sum
+                is_constant[neuron] = not ranks.midranks.any()
+
+        list(threads.map(rank_some, range(0, block.shape[1], COLUMNS_TOGETHER)))
+        return Ranked(weights, tie_sums, is_constant)
+
+    def _rank_on_devices(self, block, size: int) -> Ranked:
+        padded = np.zeros((size, len(block)), block.dtype)
+        padded[: block.shape[1]] = block.T
+        activations = jax.device_put(padded, NamedSharding(self.mesh, BY_NEURON))
+        rows = jax.device_put(self.row_of_sample, NamedSharding(self.mesh, EVERYWHERE))
+        weights, squares = self._rank_program(activations, rows)
+        parts = np.asarray(squares)[: block.shape[1]]
+        tie_sums = ranking.tie_sum_from_squares(parts, num_samples=len(block))
+        return Ranked(weights, tie_sums, np.asarray(~parts.any((1, 2, 3))))
+
+    @cached_property
+    def _rank_program(self) -> Callable[..., tuple[Array, Array]]:
+        rank = partial(
+            rank_rows,
+            layout=self.layout,
+            num_rows=self.num_rows,
+            negative=self.negative,
+        )
+        return jax.jit(
+            jax.shard_map(
+                jax.vmap(rank, in_axes=(0, None)),
+                mesh=self.mesh,
+                in_specs=(BY_NEURON, EVERYWHERE),
+                out_specs=BY_NEURON,
+                check_vma=False,
+            )
+        )
+
+    def _begin(self, program: Program, ranked: Ranked, size: int) -> Any:
+        """Start the program; the devices go on by themselves."""
+        by_neuron = NamedSharding(self.mesh, BY_NEURON)
+        is_active = np.zeros(size, bool)
+        is_active[: len(ranked.is_constant)] = ~ranked.is_constant
+        weights = jax.device_put(ranked.weights, by_neuron)
+        return program(weights, jax.device_put(is_active, by_neuron), self.table)
+
+
+@lru_cache(maxsize=32)
+def search_program(mesh: Mesh, objective: Objective, settings: Settings) -> Program:
+    """The jitted search of a block; the same for the same sizes and rules."""
+
+    def search_one(weights, is_active, table) -> Found:
+        return search(
+            weights, table, objective=objective, settings=settings, is_active=is_active
+        )
+
+    return _by_neuron(search_one, mesh)
+
+
+@lru_cache(maxsize=32)
+def concept_sums_program(mesh: Mesh) -> Program:
+    """The jitted sums of the weights over each concept."""
+
+    def sum_one(weights, is_active, table) -> exact.Wide:
+        del is_active
+        everywhere = jnp.expand_dims(table.filled, 1)
+        sums, _ = packing.sums_of_both(everywhere, weights, table)
+        return jax.tree.map(lambda part: part[0], sums)
+
+    return _by_neuron(sum_one, mesh)
+
+
+def rank_rows(
+    activations: Shaped[Array, " samples"],
+    row_of_sample: Int[Array, " samples"],
+    *,
+    layout: packing.Layout,
+    num_rows: int,
+    negative: bool,
+) -> tuple[Float[Array, "chunks limbs rows"], Int[Array, "3 2 parts"]]:
+    """Limbs of the row sums of one neuron's ranks, and the parts of its tie sum."""
+    midranks, rows = ranking.rank_device(activations, row_of_sample)
+    signed = -midranks if negative else midranks
+    sums = ranking.device_row_sums(signed, rows, num_rows=num_rows)
+    limbs = exact.split(sums, num_limbs=layout.num_limbs)
+    size = layout.num_chunks * layout.rows_per_chunk
+    padded = jnp.pad(limbs, ((0, 0), (0, size - num_rows)))
+    chunks = padded.reshape(layout.num_limbs, layout.num_chunks, layout.rows_per_chunk)
+    return chunks.swapaxes(0, 1), ranking.device_square_sums(midranks)
+
+
+def _by_neuron(function: Callable, mesh: Mesh) -> Program:
+    """`function` of one neuron, for all neurons of a block, over the devices."""
+    return jax.jit(
+        jax.shard_map(
+            jax.vmap(function, in_axes=(0, 0, None)),
+            mesh=mesh,
+            in_specs=(BY_NEURON, BY_NEURON, EVERYWHERE),
+            out_specs=BY_NEURON,
+            check_vma=False,
+        )
+    )
+
+
+def _finish(found: Any, ranked: Ranked) -> tuple[Any, Ranked]:
+    """Wait for a block, and bring what was found to the host without the filling."""
+    count = len(ranked.is_constant)
+    return jax.tree.map(lambda part: np.asarray(part)[:count], found), ranked
+
+
+def _weights_shape(layout: packing.Layout) -> tuple[int, int, int]:
+    return layout.num_chunks, layout.num_limbs, layout.rows_per_chunk

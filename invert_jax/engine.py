@@ -1,0 +1,206 @@
+"""`explain`: a formula for each neuron. Checks, searches in blocks, assembles."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from invert_jax.activations.array import Activations
+from invert_jax.blocks import Blocks, concept_sums_program
+from invert_jax.concepts.table import Concepts
+from invert_jax.core import exact
+from invert_jax.core.objectives import auroc_score
+from invert_jax.explanations import Explanations
+from invert_jax.inputs import (
+    checked_layers,
+    checked_neurons,
+    checked_where,
+    read_block,
+)
+from invert_jax.jobs import Job, searched_columns, spans_of
+from invert_jax.options import Options
+from invert_jax.settings import FEW_POSITIVES, SearchSettings, fraction_of_few
+from invert_jax.tables import check_target
+
+
+class FewPositivesWarning(UserWarning):
+    """Formulas may hold on so few samples that noise alone gives high scores."""
+
+
+def explain(
+    activations: Activations | ArrayLike | Mapping[str, Activations | ArrayLike],
+    concepts: Concepts,
+    *,
+    max_length: int = 3,
+    beam_size: int = 5,
+    min_fraction: float = 0.0,
+    max_fraction: float = 0.5,
+    sign: str = "positive",
+    num_literals: int | None = None,
+    objective: str = "auroc",
+    where: ArrayLike | None = None,
+    neurons: ArrayLike | None = None,
+    options: Options | None = None,
+) -> Explanations | dict[str, Explanations]:
+    """Find for each neuron the formulas that its activation detects best.
+
+    A beam search over ((l1 o l2) o l3) ..., each l a concept or its negation, each o
+    AND or OR, maximizes the AUROC with which the activation separates the samples where
+    the formula holds from the rest [1]. Scores are exact. Candidates of equal score
+    are ordered by fewer literals, larger support, then the order of the concepts; of
+    formulas that hold on the same samples one is kept. Concepts that never or always
+    hold are left out; of concepts that hold on the same samples the first is searched
+    and the others are its synonyms.
+
+    Args:
+        activations: [samples, neurons], any real dtype of up to 64 bits, finite where
+            it counts; or a dict of layers. `Activations` brings names and ids along.
+        concepts: What is true of the same samples, in the same order.
+        max_length: Most literals of a formula, 1 to 31.
+        beam_size: Formulas kept per step.
+        min_fraction: Smallest share of the samples where a formula may hold, in
+            [0, 1], inclusive. With 0 a formula true of a single sample may win with a
+            score of 1: ask for at least 20 samples.
+        max_fraction: Largest such share, inclusive.
+        sign: "negative" explains what a neuron is low for: rank 0 is then the formula
+            of lowest AUROC.
+        num_literals: Literals that may extend a formula, per neuron: both signs of the
+            concepts of largest |2 AUROC - 1|; even; None for all.
+        objective: What to maximize; "auroc".
+        where: bool [samples]; samples that count. All if None.
+        neurons: Indices of the neurons to explain. All if None.
+        options: How to run; changes no result.
+
+    Returns:
+        The explanations, or for a dict of layers a dict of them.
+
+    Raises:
+        ValueError: If values or shapes are not as said above.
+        TypeError: If a dtype is not.
+
+    Warns:
+        FewPositivesWarning: If a formula may hold on fewer than 20 samples.
+
+    References:
+        [1] Bykov et al., "Labeling Neural Representations with Inverse Recognition",
+        NeurIPS 2023.
+
+    >>> masks = np.arange(300)[:, None] % [2, 3, 5] == 0
+    >>> concepts = Concepts.from_masks(masks, ["even", "three", "five"])
+    >>> activations = (masks[:, [1]] & ~masks[:, [0]]).astype(np.float32)
+    >>> quiet = Options(progress=False)
+    >>> explanations = explain(activations, concepts, min_fraction=0.1, options=quiet)
+    >>> str(explanations.formulas[0][0]), explanations.scores[0, 0].item()
+    ('~even & three', 1.0)
+    """
+    options = options or Options()
+    settings = SearchSettings(
+        max_length, beam_size, min_fraction, max_fraction, sign, num_literals, objective
+    )
+    if not isinstance(concepts, Concepts):
+        raise TypeError(
+            f"`concepts` must be a Concepts table; got {type(concepts).__name__}. "
+            "Make one with Concepts.from_masks(masks, names)."
+        )
+    layers = checked_layers(activations, concepts)
+    samples = checked_where(where, concepts.num_samples)
+    table = concepts if samples is None else concepts.take(samples)
+    _warn_of_few_positives(settings, table.num_samples)
+    searched = searched_columns(table)
+    folders = _folders(options, activations, layers)
+    for folder in filter(None, folders.values()):
+        check_target(folder)
+    results = {
+        name: Job(
+            layer, checked_neurons(neurons, layer.num_neurons), samples, table,
+            searched, settings, options, folders[name],
+        ).explanations()
+        for name, layer in layers.items()
+    }  # fmt: skip
+    return results if isinstance(activations, Mapping) else results[""]
+
+
+def auroc(
+    activations: Activations | ArrayLike,
+    masks: ArrayLike,
+    *,
+    options: Options | None = None,
+) -> Float[np.ndarray, "neurons concepts"]:
+    """AUROC of each neuron for each mask: exact, rounded once to float64.
+
+    The probability that a positive sample has a larger activation than a negative one,
+    ties counting one half. nan for a mask that never or always holds.
+
+    Args:
+        activations: [samples, neurons], finite, any real dtype of up to 64 bits.
+        masks: bool [samples, concepts], dense or scipy.sparse.
+        options: How to run; changes no result.
+
+    Returns:
+        In [0, 1].
+
+    >>> activations = np.array([[0.1], [0.4], [0.35], [0.8]])
+    >>> auroc(activations, np.array([[False], [False], [True], [True]]))
+    array([[0.75]])
+    """
+    options = options or Options()
+    shape = np.shape(masks)
+    names = [str(column) for column in range(shape[1] if len(shape) == 2 else 0)]
+    table = Concepts.from_masks(masks, names)
+    layer = checked_layers(activations, table)[""]
+    blocks = Blocks(table, devices=options.devices)
+    size = blocks.size(
+        layer.num_neurons, beam=1, listed=0, budget=options.memory_budget
+    )
+    spans = spans_of(layer.num_neurons, size)
+    result = np.empty((layer.num_neurons, table.num_concepts))
+    found = blocks.run(
+        concept_sums_program(blocks.mesh),
+        lambda start, stop: read_block(layer, np.arange(start, stop), None),
+        spans,
+        size,
+    )
+    for (start, stop), (sums, _) in zip(spans, found, strict=True):
+        result[start:stop] = auroc_score(
+            exact.to_int64(sums), table.num_positives, num_samples=table.num_samples
+        )
+    return result
+
+
+def _warn_of_few_positives(settings: SearchSettings, num_samples: int) -> None:
+    """Say once that rare formulas win by chance, and how to be rid of them."""
+    smallest, _ = settings.bounds(num_samples)
+    if smallest >= FEW_POSITIVES or num_samples <= 2 * FEW_POSITIVES:
+        return
+    warnings.warn(
+        f"a formula may hold on as few as {smallest} of the {num_samples} samples, "
+        "where noise alone gives high scores; "
+        f"min_fraction={fraction_of_few(num_samples)} asks for {FEW_POSITIVES}.",
+        FewPositivesWarning,
+        stacklevel=3,
+    )
+
+
+def _folders(
+    options: Options, activations: object, layers: Mapping[str, Activations]
+) -> dict[str, Path | None]:
+    """Where the result of each layer goes: a folder of its own if there are several."""
+    if options.output is None:
+        return dict.fromkeys(layers)
+    output = Path(options.output)
+    if not isinstance(activations, Mapping):
+        return dict.fromkeys(layers, output)
+    return {name: output / folder_name(name) for name in layers}
+
+
+def folder_name(layer: str) -> str:
+    """The name of a layer as a name of a folder.
+
+    >>> folder_name("encoder/block 0"), folder_name("")
+    ('encoder.block_0', 'layer')
+    """
+    return re.sub(r"[^\w.=-]", "_", layer.replace("/", ".")).strip(".") or "layer"

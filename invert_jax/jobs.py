@@ -1,0 +1,229 @@
+"""One layer to explain: its blocks searched, kept on disk while it runs, assembled."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+from rich.progress import Progress
+
+from invert_jax import parts
+from invert_jax.activations.array import Activations
+from invert_jax.blocks import Blocks, Ranked, search_program
+from invert_jax.concepts.table import Concepts
+from invert_jax.core import exact
+from invert_jax.core.beam import PAD
+from invert_jax.core.search import Found, Settings
+from invert_jax.explanations import Explanations
+from invert_jax.inputs import read_block
+from invert_jax.options import Options
+from invert_jax.settings import SearchSettings
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The columns of a concept table that a search uses.
+
+    Attributes:
+        table: Those columns alone.
+        columns: Index of each in the whole table.
+        synonyms: For a concept, the others that hold on the same samples.
+        left_out: Concepts that never or always hold.
+    """
+
+    table: Concepts
+    columns: Int[np.ndarray, " searched"]
+    synonyms: dict[str, tuple[str, ...]]
+    left_out: tuple[str, ...]
+
+
+def searched_columns(concepts: Concepts) -> Searched:
+    """Leave out constant columns, and all but the first of those that are equal.
+
+    >>> concepts = Concepts.from_masks([[1, 1, 0], [1, 0, 1]], ["all", "a", "b"])
+    >>> searched_columns(concepts).left_out
+    ('all',)
+    """
+    names, groups = concepts.names, concepts.column_groups()
+    constant = concepts.is_constant
+    alike: dict[int, list[str]] = {}
+    for column in np.flatnonzero(~constant):
+        alike.setdefault(int(groups[column]), []).append(names[column])
+    columns = np.array(sorted(alike), np.int64)
+    return Searched(
+        concepts.select([names[column] for column in columns]),
+        columns,
+        {first: tuple(rest) for first, *rest in alike.values() if rest},
+        tuple(names[column] for column in np.flatnonzero(constant)),
+    )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A layer, the concepts it is explained by, and how.
+
+    Attributes:
+        layer: The activations of all samples.
+        neurons: Those to explain.
+        samples: Those that count; None for all.
+        concepts: All concepts, of the samples that count.
+        searched: The columns to search.
+        settings: What to search for.
+        options: How to run.
+        folder: Where to keep what is done; None for nowhere.
+    """
+
+    layer: Activations
+    neurons: Int[np.ndarray, " neurons"]
+    samples: Int[np.ndarray, " kept"] | None
+    concepts: Concepts
+    searched: Searched
+    settings: SearchSettings
+    options: Options
+    folder: Path | None
+
+    def explanations(self) -> Explanations:
+        """Search all blocks, or take those done before from the disk."""
+        empty = self._empty()
+        smallest, largest = self.settings.bounds(self.concepts.num_samples)
+        nothing_to_search = len(self.searched.columns) == 0 or smallest > largest
+        blocks = self._constants() if nothing_to_search else self._blocks()
+        label = f"explain {self.layer.layer}".strip()
+        with Progress(disable=not self.options.progress, transient=True) as progress:
+            task = progress.add_task(label, total=len(self.neurons))
+            for start, block in blocks:
+                stop = start + len(block["tie_sums"])
+                for name, values in block.items():
+                    getattr(empty, name)[start:stop] = values
+                progress.update(task, completed=stop)
+        if self.folder is not None:
+            empty.save(self.folder)
+        return empty
+
+    def _read(self, start: int, stop: int) -> np.ndarray:
+        return read_block(self.layer, self.neurons[start:stop], self.samples)
+
+    def _constants(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Nothing but which neurons are constant, where no formula is possible."""
+        for start in range(0, len(self.neurons), 256):
+            block = self._read(start, start + 256)
+            constant = (block == block[:1]).all(0)
+            yield start, {"is_constant": constant, "tie_sums": np.zeros(len(constant))}
+
+    def _blocks(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """The start and the arrays of each block."""
+        settings = self.settings
+        smallest, largest = settings.bounds(self.concepts.num_samples)
+        literals = settings.num_literals
+        rules = Settings(
+            num_samples=self.concepts.num_samples,
+            min_positives=smallest,
+            max_positives=largest,
+            max_length=settings.max_length,
+            beam_size=settings.beam_size,
+            num_usable=None if literals is None else literals // 2,
+        )
+        blocks = Blocks(
+            self.searched.table,
+            devices=self.options.devices,
+            negative=settings.sign == "negative",
+        )
+        size = blocks.size(
+            len(self.neurons),
+            beam=rules.beam_size,
+            listed=rules.list_size,
+            budget=self.options.memory_budget,
+        )
+        program = search_program(blocks.mesh, settings.how_to_score, rules)
+        spans = spans_of(len(self.neurons), size)
+        if self.folder is None:
+            found = blocks.run(program, self._read, spans, size)
+            for (start, _), result in zip(spans, found, strict=True):
+                yield start, self._arrays(*result)
+        else:
+            yield from self._resumable(blocks, program, spans, size)
+
+    def _resumable(self, blocks, program, spans, size):
+        """As `_blocks`, kept in parts; each is read back if its key is the same."""
+        assert self.folder is not None
+        folder = self.folder.with_name(f"{self.folder.name}.{parts.FOLDER}")
+        for start, stop in spans:
+            activations = self._read(start, stop)
+            key = parts.part_key(self._key(), activations)
+            part = parts.load_part(folder, key)
+            if part is None:
+                read = partial(_given, activations)
+                (result,) = blocks.run(program, read, [(start, stop)], size)
+                part = self._arrays(*result)
+                parts.save_part(folder, key, part)
+            yield start, part
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _key(self) -> str:
+        """Hash of what a part depends on besides its activations."""
+        described = {
+            "concepts": self.concepts.fingerprint(),
+            "settings": asdict(self.settings),
+        }
+        text = json.dumps(described, sort_keys=True, default=float)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _arrays(self, found: Found, ranked: Ranked) -> dict[str, np.ndarray]:
+        """What was found, in terms of the whole concept table."""
+        sums = exact.to_int64(found.sums)
+        column, negated = np.divmod(np.asarray(found.literals), 2)
+        literals = 2 * self.searched.columns[np.maximum(column, 0)] + negated
+        filled = found.num_positives > 0
+        return {
+            "literals": np.where(found.literals == PAD, PAD, literals),
+            "operators": np.where(filled, found.operators, 0),
+            "lengths": np.where(filled, found.lengths, 0),
+            "rank_sums": -sums if self.settings.sign == "negative" else sums,
+            "supports": np.asarray(found.num_positives),
+            "tie_sums": ranked.tie_sums,
+            "is_constant": ranked.is_constant,
+        }
+
+    def _empty(self) -> Explanations:
+        """The explanations before anything is found."""
+        settings, count = self.settings, len(self.neurons)
+        slots = (count, settings.max_length, settings.beam_size)
+        sources = {"concepts": self.concepts.fingerprint()}
+        return Explanations(
+            neurons=self.neurons,
+            neuron_names=tuple(self.layer.names[each] for each in self.neurons),
+            concept_names=self.concepts.names,
+            literals=np.full((*slots, settings.max_length), PAD, np.int32),
+            operators=np.zeros(slots, np.int32),
+            lengths=np.zeros(slots, np.int32),
+            rank_sums=np.zeros(slots, np.int64),
+            supports=np.zeros(slots, np.int64),
+            tie_sums=np.zeros(count),
+            is_constant=np.zeros(count, bool),
+            num_samples=self.concepts.num_samples,
+            settings=settings,
+            synonyms=self.searched.synonyms,
+            left_out=self.searched.left_out,
+            layer=self.layer.layer,
+            sources=sources,
+        )
+
+
+def _given(activations: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """What was read before."""
+    del start, stop
+    return activations
+
+
+def spans_of(count: int, size: int) -> list[tuple[int, int]]:
+    """Start and stop of each block of at most `size`.
+
+    >>> spans_of(5, 2)
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    return [(start, min(start + size, count)) for start in range(0, count, size)]

@@ -1,0 +1,46 @@
+"""Finished blocks on disk, so that a run that was killed can go on.
+
+A part is one file per block. Its name is a hash of all that its content depends on:
+the concepts, the settings, the neurons and their activations. So a part of another run
+is never taken for one of this run, and order does not matter.
+"""
+
+import hashlib
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = "parts"
+
+
+def part_key(run_key: str, block: np.ndarray) -> str:
+    """Hash of a block of activations within a run."""
+    digest = hashlib.blake2b(run_key.encode(), digest_size=16)
+    digest.update(repr((block.shape, block.dtype.str, str(block.dtype))).encode())
+    digest.update(np.ascontiguousarray(block).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def save_part(folder: Path, key: str, arrays: dict[str, np.ndarray]) -> None:
+    """Write a part: a temporary file first, then its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    draft = folder / f".{key}.{os.getpid()}"
+    with open(draft, "wb") as file:
+        file.write(content.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(folder / f"{key}.npz")
+
+
+def load_part(folder: Path, key: str) -> dict[str, np.ndarray] | None:
+    """A part, or None if there is none that can be read whole."""
+    try:
+        with np.load(folder / f"{key}.npz", allow_pickle=False) as content:
+            return dict(content)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
