@@ -1,0 +1,250 @@
+"""Problems for the search, solved by its own parts and by the definition."""
+
+from fractions import Fraction
+from functools import cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+
+from invert_jax.core import exact, packing, ranking
+from invert_jax.core.objectives import AUROC
+from invert_jax.core.search import Settings, search
+from tests import oracle
+
+
+class Answer(NamedTuple):
+    """One formula of a beam; literals are 2 * column + negated."""
+
+    literals: tuple[int, ...]
+    operators: tuple[int, ...]
+    num_positives: int
+    score: Fraction
+
+
+class Rows(NamedTuple):
+    """Neurons and concepts on distinct concept rows: all that the search sees."""
+
+    sums: np.ndarray
+    masks: np.ndarray
+    counts: np.ndarray
+
+
+def wide(values):
+    """Integers as `Wide`, normalized by Python."""
+    high = [int(v) >> exact.LOW_BITS for v in values]
+    low = [int(v) & exact.LOW_MASK for v in values]
+    return exact.Wide(jnp.array(high, jnp.int32), jnp.array(low, jnp.int32))
+
+
+@cache
+def searcher(objective, settings):
+    """The search of a block of neurons, compiled once per settings."""
+    one = partial(search, objective=objective, settings=settings)
+    return jax.jit(jax.vmap(one, in_axes=(0, None)))
+
+
+def compress(activations, masks):
+    """Rows of samples, and the columns kept: neither constant nor repeated."""
+    columns = searched_columns(masks)
+    rows, row_of_sample = np.unique(masks[:, columns], axis=0, return_inverse=True)
+    row_of_sample = row_of_sample.reshape(-1).astype(np.int32)
+    sums = [
+        ranking.host_row_sums(ranking.rank_host(one), row_of_sample, num_rows=len(rows))
+        for one in activations.T
+    ]
+    return Rows(np.stack(sums), rows, np.bincount(row_of_sample)), columns
+
+
+def searched_columns(masks):
+    first: dict[bytes, int] = {}
+    for column in range(masks.shape[1]):
+        if 0 < masks[:, column].sum() < len(masks):
+            first.setdefault(masks[:, column].tobytes(), column)
+    return np.array(sorted(first.values()))
+
+
+def pack_rows(rows, layout=None):
+    """What `search` is called with."""
+    layout = layout or packing.choose_layout(rows.counts)
+    table = packing.pack(scipy.sparse.csr_array(rows.masks), rows.counts, layout)
+    limbs = exact.to_limbs(rows.sums, num_limbs=layout.num_limbs)
+    return packing.spread(limbs, layout).transpose(1, 2, 0, 3), table
+
+
+def solve_rows(rows, settings, *, objective=AUROC, layout=None):
+    """Per neuron and step the beam of the search, as lists of `Answer`."""
+    found = searcher(objective, settings)(*pack_rows(rows, layout))
+    return read(found, settings)
+
+
+def read(found, settings):
+    """`Found` of a block of neurons as nested lists of `Answer`."""
+    sums = exact.to_int64(found.sums)
+    literals, operators, lengths, counts = (
+        np.asarray(field)
+        for field in (
+            found.literals,
+            found.operators,
+            found.lengths,
+            found.num_positives,
+        )
+    )
+
+    def answer(place):
+        length, count = int(lengths[place]), int(counts[place])
+        bits = int(operators[place])
+        pairs = count * (settings.num_samples - count)
+        return Answer(
+            tuple(literals[place][:length].tolist()),
+            tuple(bits >> (length - 2 - i) & 1 for i in range(length - 1)),
+            count,
+            Fraction(pairs + int(sums[place]), 2 * pairs),
+        )
+
+    num_neurons, num_steps, beam_size = lengths.shape
+    for place in np.ndindex(num_neurons, num_steps):
+        filled = counts[place] > 0
+        assert (np.diff(filled.astype(int)) <= 0).all(), "empty slots come last"
+    return [
+        [
+            [answer((j, t, r)) for r in range(beam_size) if counts[j, t, r] > 0]
+            for t in range(num_steps)
+        ]
+        for j in range(num_neurons)
+    ]
+
+
+def solve(activations, masks, settings, *, sign="positive", layout=None):
+    """As `solve_rows`, on samples; literals count the columns of `masks`."""
+    rows, columns = compress(activations, masks)
+    if sign == "negative":
+        rows = rows._replace(sums=-rows.sums)
+    answers = solve_rows(rows, settings, layout=layout)
+    return [
+        [[renumber(one, columns) for one in beam] for beam in steps]
+        for steps in answers
+    ]
+
+
+def renumber(answer, columns):
+    literals = tuple(int(2 * columns[q // 2] + q % 2) for q in answer.literals)
+    return answer._replace(literals=literals)
+
+
+def expected(activations, masks, settings, *, sign="positive"):
+    """As `solve`, by the oracle."""
+    usable = settings.num_usable
+    steps = partial(
+        oracle.beam_search,
+        masks=masks,
+        max_length=settings.max_length,
+        beam_size=settings.beam_size,
+        min_positives=settings.min_positives,
+        max_positives=settings.max_positives,
+        sign=sign,
+        num_literals=None if usable is None else 2 * usable,
+    )
+    return [
+        [
+            [Answer(e.literals, e.operators, e.num_positives, e.score) for e in beam]
+            for beam in steps(one)
+        ]
+        for one in activations.T
+    ]
+
+
+def expected_of_rows(rows, settings):
+    """As `solve_rows`, by the definition on rows, for samples too many to enumerate."""
+    return [_beam_search(sums, rows, settings) for sums in rows.sums]
+
+
+def _beam_search(sums, rows, settings):
+    num_samples, num_concepts = int(rows.counts.sum()), rows.masks.shape[1]
+    weights = np.stack((sums, rows.counts), axis=1).astype(np.int64)
+
+    def entry(mask, literals, operators):
+        total, count = (int(x) for x in weights[mask].sum(0))
+        if not settings.min_positives <= count <= settings.max_positives:
+            return None
+        pairs = count * (num_samples - count)
+        score = Fraction(pairs + total, 2 * pairs)
+        return oracle.Entry(score, literals, operators, mask.tobytes(), count)
+
+    def best(pool):
+        kept: dict[bytes, oracle.Entry] = {}
+        for one in sorted((e for e in pool if e is not None), key=lambda e: e.key):
+            kept.setdefault(one.mask, one)
+        return list(kept.values())[: settings.beam_size]
+
+    literals = [
+        (2 * k + negated, rows.masks[:, k] ^ bool(negated))
+        for k in range(num_concepts)
+        for negated in (0, 1)
+    ]
+    beam = best(entry(mask, (q,), ()) for q, mask in literals)
+    steps = [beam]
+    for _ in range(settings.max_length - 1):
+        pool = list(beam)
+        for member in beam:
+            mask = np.frombuffer(member.mask, bool)
+            for q, held in literals:
+                for operator, joined in ((0, mask & held), (1, mask | held)):
+                    operators = (*member.operators, operator)
+                    pool.append(entry(joined, (*member.literals, q), operators))
+        beam = best(pool)
+        steps.append(beam)
+    return [
+        [Answer(e.literals, e.operators, e.num_positives, e.score) for e in one]
+        for one in steps
+    ]
+
+
+def graded_rows(rng, *, num_samples, row_masks, num_levels, num_neurons=1):
+    """Exact row sums of neurons of few levels over many samples, without the samples.
+
+    Each row holds some samples of each level; the midranks follow from the sizes of
+    the levels, in Python integers.
+    """
+    num_rows = len(row_masks)
+    cuts = np.sort(rng.choice(num_samples - 1, num_rows - 1, replace=False) + 1)
+    counts = np.diff(np.concatenate(([0], cuts, [num_samples])))
+    sums = []
+    for _ in range(num_neurons):
+        shares = rng.dirichlet(np.ones(num_levels), num_rows)
+        held = np.stack(
+            [rng.multinomial(n, share) for n, share in zip(counts, shares, strict=True)]
+        )
+        ends = [int(x) for x in held.sum(0).cumsum()]
+        starts = [0, *ends[:-1]]
+        midranks = [a + b - num_samples for a, b in zip(starts, ends, strict=True)]
+        sums.append(
+            [
+                sum(int(h) * c for h, c in zip(row, midranks, strict=True))
+                for row in held
+            ]
+        )
+    return Rows(np.array(sums), row_masks, counts)
+
+
+def distinct_rows(rng, *, num_rows, num_concepts, density=0.4):
+    """Random distinct rows whose columns are distinct and not constant."""
+    while True:
+        masks = np.unique(rng.random((4 * num_rows, num_concepts)) < density, axis=0)
+        masks = rng.permutation(masks)[:num_rows]
+        if len(masks) == num_rows and len(searched_columns(masks)) == num_concepts:
+            return masks
+
+
+def settings(num_samples, **changes):
+    """Settings without bounds, but for the changes."""
+    base = Settings(
+        num_samples=num_samples,
+        min_positives=1,
+        max_positives=num_samples - 1,
+        max_length=3,
+        beam_size=3,
+    )
+    return base._replace(**changes)
