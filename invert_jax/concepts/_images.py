@@ -1,0 +1,100 @@
+"""Images from their encoded bytes, by Pillow."""
+
+import io
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, Shaped
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def decode_image(
+    encoded: bytes, shape: tuple[int | None, ...], dtype: np.dtype
+) -> Shaped[np.ndarray, "..."]:
+    """The image as an array [height, width, channels] of the shape and dtype.
+
+    Gray images become RGB where three channels are wanted, as TFDS does; CMYK and
+    palettes are converted as well. Four axes mean the frames of a GIF. A float32 image
+    is stored as the bytes of its one channel in four.
+    """
+    from PIL import Image, ImageSequence
+
+    with Image.open(io.BytesIO(encoded)) as image:
+        if len(shape) == 4:
+            frames = [each.convert("RGB") for each in ImageSequence.Iterator(image)]
+            array = np.stack([np.asarray(frame) for frame in frames])
+        else:
+            array = _pixels(image, shape, dtype)
+    if any(
+        want not in (None, got) for want, got in zip(shape, array.shape, strict=True)
+    ):
+        raise ValueError(f"the image must have shape {shape}; got {array.shape}.")
+    return array
+
+
+def _pixels(
+    image: Any, shape: tuple[int | None, ...], dtype: np.dtype
+) -> Shaped[np.ndarray, "height width channels"]:
+    """One image, its channels converted to the number and dtype that are wanted."""
+    channels = shape[-1]
+    if dtype == np.float32:
+        return np.asarray(image.convert("RGBA")).view(np.float32)
+    if dtype == np.uint16:
+        if not image.mode.startswith("I") or channels != 1:
+            raise ValueError(
+                f"Pillow reads 16-bit images of one channel only; got {image.mode} for "
+                f"{channels} channels."
+            )
+        return np.asarray(image).astype(np.uint16)[..., None]
+    if channels in _MODES and image.mode != _MODES[channels]:
+        image = image.convert(_MODES[channels])
+    pixels = np.asarray(image)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def map_of(
+    image: bytes | Shaped[np.ndarray, "..."],
+) -> Int64[np.ndarray, "height width"]:
+    """The class of each pixel: palette indices and gray values as they are stored.
+
+    An RGB image is a map only if its three channels are equal.
+
+    >>> map_of(np.full((2, 2, 3), 7)).tolist()
+    [[7, 7], [7, 7]]
+    """
+    from PIL import Image
+
+    if isinstance(image, bytes):
+        with Image.open(io.BytesIO(image)) as opened:
+            image = np.asarray(opened)
+    if image.ndim == 3 and (image == image[..., :1]).all():
+        image = image[..., 0]
+    if image.ndim != 2:
+        raise ValueError(
+            "a segmentation map must have one channel, the class of each pixel; got "
+            f"shape {image.shape} with different channels, as colors or a photo have."
+        )
+    return image.astype(np.int64)
+
+
+def resized(
+    image: Shaped[np.ndarray, "height width channels"], size: tuple[int, int]
+) -> Shaped[np.ndarray, "rows columns channels"]:
+    """The image in another size, bilinear and without aliasing; not cropped.
+
+    >>> resized(np.zeros((8, 6, 3), np.uint8), (4, 4)).shape
+    (4, 4, 3)
+    """
+    from PIL import Image
+
+    height, width = size
+    channels = [
+        np.asarray(
+            Image.fromarray(image[..., channel]).resize(
+                (width, height), Image.Resampling.BILINEAR
+            )
+        )
+        for channel in range(image.shape[-1])
+    ]
+    return np.stack(channels, axis=-1)

@@ -1,0 +1,179 @@
+"""Inputs of a model from the examples of a TFDS data set, decoded in threads."""
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from invert_jax.activations.batches import Batch
+from invert_jax.concepts._images import decode_image, resized
+from invert_jax.concepts._tfds_features import Kind, Leaf
+from invert_jax.concepts._tfds_source import Located, Source
+from invert_jax.concepts._tfds_values import items, parsed, scalars
+
+Transform = Callable[[Any], Any]
+_BATCHES_AHEAD = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class TfdsBatches:
+    """Batches of the examples of a split, each time they are gone through.
+
+    Made by `tfds_batches`. Pillow decodes outside Python's lock, so that the threads
+    work side by side; the order does not depend on them.
+
+    Attributes:
+        source: The examples.
+        leaves: The features that are inputs; more than one make a dict by path.
+        id_leaf: The feature that holds the ids, if there is one.
+        batch_size: Number of examples of a batch; the last may have fewer.
+        size: Height and width that images are resized to.
+        transform: What is done with each example, in the threads.
+        workers: Number of threads.
+    """
+
+    source: Source
+    leaves: tuple[Leaf, ...]
+    id_leaf: Leaf | None
+    batch_size: int
+    size: tuple[int, int] | None
+    transform: Transform | None
+    workers: int
+
+    @property
+    def num_samples(self) -> int:
+        """Number of examples."""
+        return self.source.num_examples
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return -(-self.num_samples // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Each batch, in the order of the data set."""
+        ids = self.source.ids() if self.id_leaf is None else None
+        for index, decoded in enumerate(self._decoded_batches()):
+            if ids is None:
+                of_batch = np.array([each.id for each in decoded])
+            else:
+                start = index * self.batch_size
+                of_batch = ids[start : start + len(decoded)]
+            yield Batch(self._stacked(decoded), of_batch)
+
+    def _decoded_batches(self) -> Iterator[list["Decoded"]]:
+        """The examples of each batch, decoded while earlier batches are used."""
+        examples = self.source.examples()
+        waiting: deque[list[Future[list[Decoded]]]] = deque()
+        pool = ThreadPoolExecutor(self.workers)
+        try:
+            while batch := list(islice(examples, self.batch_size)):
+                length = -(-len(batch) // self.workers)
+                parts = [batch[i : i + length] for i in range(0, len(batch), length)]
+                waiting.append([pool.submit(self._decode, part) for part in parts])
+                if len(waiting) > _BATCHES_AHEAD:
+                    yield _results(waiting.popleft())
+            while waiting:
+                yield _results(waiting.popleft())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _decode(self, examples: list[Located]) -> list["Decoded"]:
+        """Some examples; what fails names the example."""
+        decoded = []
+        for located in examples:
+            try:
+                decoded.append(self._decoded(located))
+            except Exception as error:
+                raise located.error(error) from error
+        return decoded
+
+    def _decoded(self, located: Located) -> "Decoded":
+        example = parsed(located.stored)
+        values = {leaf.path: input_of(example, leaf, self.size) for leaf in self.leaves}
+        value = values if len(values) > 1 else values[self.leaves[0].path]
+        if self.transform is not None:
+            value = self.transform(value)
+        id_ = None if self.id_leaf is None else id_of(example, self.id_leaf)
+        return Decoded(located, id_, value)
+
+    def _stacked(self, decoded: list["Decoded"]) -> Any:
+        """The inputs of a batch, stacked; dicts and other trees leaf by leaf."""
+        import jax
+
+        try:
+            return jax.tree.map(
+                lambda *values: np.stack([np.asarray(value) for value in values]),
+                *(each.value for each in decoded),
+            )
+        except ValueError as error:
+            shapes = [jax.tree.map(np.shape, each.value) for each in decoded]
+            others = (i for i, shape in enumerate(shapes) if shape != shapes[0])
+            other = next(others, 0)
+            raise decoded[other].located.error(
+                f"the inputs of a batch must have one shape; got {shapes[other]} after "
+                f"{shapes[0]}; give `size=(height, width)` for images, or a "
+                f"`transform` ({error})."
+            ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoded:
+    """An example ready for the model, and where it comes from."""
+
+    located: Located
+    id: int | str | None
+    value: Any
+
+
+def input_of(
+    example: Mapping[str, Any], leaf: Leaf, size: tuple[int, int] | None = None
+) -> Any:
+    """One feature as an array, images resized to `size`; text as a str."""
+    feature = leaf.feature
+    if leaf.kind in (Kind.IMAGE, Kind.MAP):
+        images = [
+            each
+            if isinstance(each, np.ndarray)
+            else decode_image(each, feature.shape, np.dtype(feature.np_dtype))
+            for each in items(example, leaf)
+        ]
+        if size is not None:
+            images = [resized(each, size) for each in images]
+        return np.stack(images) if leaf.lengths else images[0]
+    values = scalars(example, leaf)
+    if leaf.kind is Kind.TEXT:
+        texts = [v.decode() if isinstance(v, bytes) else str(v) for v in values]
+        return texts if leaf.lengths else texts[0]
+    return _reshaped(np.array(values, feature.np_dtype), leaf)
+
+
+def id_of(example: Mapping[str, Any], leaf: Leaf) -> int | str:
+    """The one value of a feature that names the example."""
+    values = scalars(example, leaf)
+    if len(values) != 1 or not isinstance(values[0], int | str | bytes):
+        raise ValueError(
+            f"the feature {leaf.path!r} must be one whole number or text to be the id; "
+            f"got {values!r:.60}."
+        )
+    return values[0].decode() if isinstance(values[0], bytes) else values[0]
+
+
+def _reshaped(values: Shaped[np.ndarray, " n"], leaf: Leaf) -> np.ndarray:
+    """The values in the shape of the feature; at most one axis has an open length."""
+    shape = (*leaf.lengths, *leaf.feature.shape)
+    if shape.count(None) > 1:
+        raise ValueError(
+            f"the feature {leaf.path!r} has shape {shape}: with several axes of open "
+            "length it cannot be an input."
+        )
+    return values.reshape([-1 if length is None else length for length in shape])
+
+
+def _results(parts: list[Future[list[Decoded]]]) -> list[Decoded]:
+    """The examples of a batch in order, once they are there."""
+    return [each for part in parts for each in part.result()]

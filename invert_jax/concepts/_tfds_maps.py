@@ -1,0 +1,104 @@
+"""Segmentation maps: a class is present where it has enough of the area."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Int64
+
+from invert_jax.concepts._images import map_of
+from invert_jax.concepts._tfds_columns import Columns, Grid
+from invert_jax.concepts._tfds_features import Leaf
+from invert_jax.concepts._tfds_values import items
+
+_NUM_VALUES = 2**16  # of 16 bits at most
+
+
+@dataclasses.dataclass(frozen=True)
+class MapCoder:
+    """`segmentation=sky`: the class has at least `min_area` of the pixels of the cell.
+
+    Attributes:
+        leaf: The feature.
+        grid: The cells that the map is cut into.
+        min_area: Part of the pixels of a cell.
+        names: Names of the classes; None if the values have none.
+        unlabeled: The value of pixels without a class, if there is one.
+    """
+
+    leaf: Leaf
+    grid: Grid
+    min_area: float
+    names: tuple[str, ...] | None
+    unlabeled: int | None
+    typecode: str = "q"
+
+    @classmethod
+    def of(cls, leaf: Leaf, grid: Grid, min_area: float) -> "MapCoder":
+        """The coder of a feature; with named classes the largest value means none."""
+        if getattr(leaf.feature, "num_classes", None) is None:
+            return cls(leaf, grid, min_area, None, None)
+        names = tuple(leaf.feature.names)
+        largest = int(np.iinfo(leaf.feature.np_dtype).max)
+        unlabeled = largest if largest >= len(names) else None
+        return cls(leaf, grid, min_area, names, unlabeled)
+
+    def codes(self, example: Mapping[str, Any]) -> Int64[np.ndarray, " codes"]:
+        """Number of the cell times 2^16 plus the class, of each pair that is true."""
+        found = [self._codes_of(map_of(each)) for each in items(example, self.leaf)]
+        return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+    def columns(
+        self, codes: np.ndarray, counts: Int64[np.ndarray, " examples"], grid: Grid
+    ) -> Columns:
+        """One column per class, or per value that occurs if they have no names."""
+        cells, classes = np.divmod(codes, _NUM_VALUES)
+        samples = np.repeat(np.arange(len(counts)), counts) * grid.num_cells + cells
+        names = self.names
+        if names is None:
+            values, classes = np.unique(classes, return_inverse=True)
+            names = tuple(map(str, values.tolist()))
+        shape = (len(counts) * grid.num_cells, len(names))
+        masks = sp.coo_array((np.ones(len(codes), bool), (samples, classes)), shape)
+        return Columns([f"{self.leaf.path}={name}" for name in names], masks.tocsr())
+
+    def _codes_of(
+        self, pixels: Int64[np.ndarray, "height width"]
+    ) -> Int64[np.ndarray, " codes"]:
+        self._check_size(*pixels.shape)
+        labeled = pixels != self.unlabeled
+        self._check_values(pixels[labeled])
+        rows, columns = self.grid.rows, self.grid.columns
+        row_of = np.arange(pixels.shape[0]) * rows // pixels.shape[0]
+        column_of = np.arange(pixels.shape[1]) * columns // pixels.shape[1]
+        cells = row_of[:, None] * columns + column_of
+        codes = (cells * _NUM_VALUES + pixels)[labeled]
+        if self.grid.of_pixels:
+            return codes
+        codes, areas = np.unique(codes, return_counts=True)
+        sizes = np.bincount(cells.ravel(), minlength=rows * columns)
+        return codes[areas >= self.min_area * sizes[codes // _NUM_VALUES]]
+
+    def _check_size(self, height: int, width: int) -> None:
+        """Refuse maps that do not fit the cells."""
+        rows, columns, of_pixels = self.grid
+        is_of_other_size = of_pixels and (height, width) != (rows, columns)
+        if height < rows or width < columns or is_of_other_size:
+            raise ValueError(
+                f"the map {self.leaf.path!r} is {height} by {width} pixels, which does "
+                f"not fit the {rows} by {columns} positions; maps of several sizes "
+                "need `positions=(rows, columns)`, no more than the smallest map has."
+            )
+
+    def _check_values(self, values: Int64[np.ndarray, " pixels"]) -> None:
+        """Refuse values that are no class."""
+        limit = _NUM_VALUES if self.names is None else len(self.names)
+        bad = values[(values < 0) | (values >= limit)]
+        if bad.size:
+            none = "" if self.unlabeled is None else f" (or {self.unlabeled} for none)"
+            raise ValueError(
+                f"the map {self.leaf.path!r} must hold classes in 0 … {limit - 1}"
+                f"{none}; got {bad[0]}."
+            )
