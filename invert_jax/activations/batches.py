@@ -1,6 +1,6 @@
 """Batches of one shape: what goes into the model, and which samples they are."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
 
 class FullBatch(NamedTuple):
-    """A batch padded to the size that all batches of a collection share.
+    """A batch of the size that all batches of a collection share.
 
     Attributes:
         inputs: As in `Batch`; the last sample is repeated to fill the batch.
@@ -64,39 +64,94 @@ def batched(
     )
     num_samples = _num_samples(whole, "`inputs`, `ids` and `where`")
     return [
-        jax.tree.map(lambda leaf, start=start: leaf[start : start + batch_size], whole)
+        _cut(whole, start, start + batch_size)
         for start in range(0, num_samples, batch_size)
     ]
 
 
-def full_batches(batches: Iterable, *, multiple_of: int) -> Iterator[FullBatch]:
-    """Check batches against the first one and fill them up to its size.
+def full_batches(
+    batches: Iterable, *, size_of: Callable[[int], int]
+) -> Iterator[FullBatch]:
+    """Check batches against the first one and cut them all anew, to one size.
 
     Args:
         batches: Trees of arrays, or `Batch`es.
-        multiple_of: What the size must be divisible by: the number of devices.
+        size_of: The size to cut to, from the number of samples of the first batch.
 
-    >>> batches = [np.array([[1.0], [2.0]]), np.array([[3.0]])]
-    >>> [batch.inputs.tolist() for batch in full_batches(batches, multiple_of=1)]
-    [[[1.0], [2.0]], [[3.0], [3.0]]]
+    >>> batches = [np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0])]
+    >>> [batch.inputs.tolist() for batch in full_batches(batches, size_of=lambda _: 2)]
+    [[1.0, 2.0], [3.0, 4.0], [5.0, 5.0]]
     """
+    size, held = 0, []
+    for num_samples, batch in _alike(batches):
+        size = size or size_of(num_samples)
+        held.append(batch)
+        if sum(map(_size, held)) >= size:
+            whole = _joined(held)
+            for start in range(0, _size(whole) - size + 1, size):
+                yield _full(_cut(whole, start, start + size), size)
+            held = [_cut(whole, _size(whole) // size * size, _size(whole))]
+    rest = _joined(held) if held else None
+    if rest is not None and _size(rest):
+        yield _full(rest, size)
+
+
+def count_samples(batches: Iterable) -> int | None:
+    """The number of samples in a list of batches; None if that cannot be told.
+
+    >>> count_samples([np.zeros((3, 2)), Batch({"x": np.zeros((1, 2))})])
+    4
+    """
+    if not isinstance(batches, (list, tuple)):
+        return None
+    sizes = []
+    for item in batches:
+        inputs = item.inputs if isinstance(item, Batch) else item
+        leaves = jax.tree.leaves(inputs)
+        sizes.append(np.shape(leaves[0])[0] if leaves and np.ndim(leaves[0]) else 0)
+    return sum(sizes)
+
+
+def _alike(batches: Iterable) -> Iterator[tuple[int, Batch]]:
+    """Each batch and its number of samples, if it is like the first."""
     _refuse_arrays(batches)
-    kinds, size = None, 0
+    first = None
     for index, item in enumerate(batches):
         batch = _as_batch(item, index)
         num_samples = _num_samples(batch, f"batch {index}")
-        if kinds is None:
-            kinds = _kinds(batch)
-            size = -(-num_samples // multiple_of) * multiple_of
-        _check_alike(kinds, _kinds(batch), index)
-        if num_samples > size:
-            raise ValueError(
-                "`batches` must not grow, since the model is compiled for the first "
-                f"batch's size; got {num_samples} samples in batch {index} after a "
-                f"first batch of {size}. Give the largest batch first."
-            )
-        inputs, where = _filled((batch.inputs, batch.where), size - num_samples)
-        yield FullBatch(inputs, where, batch.ids, num_samples)
+        first = _kinds(batch) if first is None else first
+        _check_alike(first, _kinds(batch), index)
+        yield num_samples, batch
+
+
+def _size(batch: Batch) -> int:
+    return jax.tree.leaves(batch)[0].shape[0]
+
+
+def _cut(batch: Batch, start: int, stop: int) -> Batch:
+    return jax.tree.map(lambda leaf: leaf[start:stop], batch)
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    return jax.tree.map(
+        lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *batches
+    )
+
+
+def _full(batch: Batch, size: int) -> FullBatch:
+    """A batch with its last sample repeated up to the size."""
+    num_samples = _size(batch)
+    inputs, where = (batch.inputs, batch.where)
+    if num_samples < size:
+        inputs, where = jax.tree.map(
+            lambda leaf: np.concatenate(
+                [np.asarray(leaf)] + [np.asarray(leaf[-1:])] * (size - num_samples)
+            ),
+            (inputs, where),
+        )
+    return FullBatch(inputs, where, batch.ids, num_samples)
 
 
 def _refuse_arrays(batches: Iterable) -> None:
@@ -176,15 +231,3 @@ def _check_alike(first: dict[str, tuple], kinds: dict[str, tuple], index: int) -
                 f"`batches` must have one dtype; got {dtype} in batch {index}{place} "
                 f"and {wanted_dtype} in batch 0."
             )
-
-
-def _filled(tree: PyTree, num_missing: int) -> PyTree:
-    """`tree` with the last sample of each array repeated."""
-    if num_missing == 0:
-        return tree
-    return jax.tree.map(
-        lambda leaf: np.concatenate(
-            [np.asarray(leaf), np.repeat(np.asarray(leaf[-1:]), num_missing, axis=0)]
-        ),
-        tree,
-    )

@@ -1,6 +1,7 @@
 """Collect the activations of a model's layers over batches."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 
 from invert_jax.activations.array import Activations
-from invert_jax.activations.batches import full_batches
+from invert_jax.activations.batches import count_samples, full_batches
 from invert_jax.activations.capture import capture
 from invert_jax.activations.pooling import Pool, neuron_names, position_ids
 from invert_jax.activations.progress import sample_progress
@@ -19,6 +20,7 @@ from invert_jax.activations.running import (
     compiled,
     plan_layers,
     run_batches,
+    size_for,
 )
 
 
@@ -31,14 +33,15 @@ def collect(
     layers: str | Sequence[str] | None = None,
     pool: Pool | Mapping[str, Pool] = "mean",
     where: WhereOf | Mapping[str, WhereOf] | None = None,
+    batch_size: int | None = None,
     progress: bool = True,
 ) -> dict[str, Activations]:
     """Run a model over batches and keep what each neuron of its layers does.
 
     The model is used, not changed, and runs in evaluation mode: an nnx module as a copy
     set to `eval()`, a linen module without random numbers and without updates. It is
-    compiled once; batches smaller than the first are filled up, and the filling is
-    removed. Every batch is spread over all local devices.
+    compiled once: batches are cut anew to one size, the last one is filled up, and the
+    filling is removed. Every batch is spread over all local devices.
 
     Args:
         model: A linen module, an nnx module, or a function of a batch that returns an
@@ -59,6 +62,9 @@ def collect(
             [samples, neurons]; or a dict of these by name or pattern, else `"mean"`.
         where: Function of the model's inputs that gives False at padding; or a dict of
             such functions by name or pattern, the rest without padding.
+        batch_size: Samples that one device runs at a time, whatever the size of the
+            batches that come in. If None: 32 on CPU, where results are then the same
+            bits however the input was batched; elsewhere the first batch, shared out.
         progress: Whether to show a bar.
 
     Returns:
@@ -70,15 +76,15 @@ def collect(
     {'ink': Activations(3 samples, 1 neurons, float32, layer='ink')}
     """
     captured = capture(model, variables, call)
+    total = count_samples(batches)
     devices = jax.local_devices()
-    stream = full_batches(batches, multiple_of=len(devices))
+    stream = full_batches(batches, size_of=partial(size_for, devices, batch_size))
     first = next(stream, None)
     if first is None:
         raise ValueError("`batches` must hold at least one batch; got none.")
     plans = plan_layers(captured, first, layers, pool, where)
     run = compiled(captured, plans, where, devices)
 
-    total = len(batches) * first.num_samples if isinstance(batches, Sized) else None
     gathered = Gathered(plans)
     with sample_progress("collecting", total, show=progress) as advance:
         for batch, numbers in run_batches(run, chain([first], stream)):

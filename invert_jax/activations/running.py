@@ -24,6 +24,7 @@ from invert_jax.activations.listing import (
 from invert_jax.activations.pooling import Pool, checked_pool, fitted_where, pool_values
 
 WhereOf = Callable[[PyTree], Array]
+CPU_BATCH = 32
 IN_FLIGHT = 2  # batches handed to the devices before the first is waited for
 
 
@@ -89,6 +90,23 @@ def plan_layers(
         name: Plan(layer, checked_pool(first_match(name, pools, "mean")))
         for name, layer in chosen.items()
     }
+
+
+def size_for(
+    devices: Sequence[jax.Device], batch_size: int | None, num_samples: int
+) -> int:
+    """Samples in a batch over all devices.
+
+    On CPU a product's rounding varies with the batch's size, so that is fixed there.
+
+    >>> size_for(jax.devices("cpu")[:1], None, 1000)
+    32
+    """
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1; got {batch_size}.")
+    on_cpu = devices[0].platform == "cpu"
+    of_device = CPU_BATCH if on_cpu else -(-num_samples // len(devices))
+    return (batch_size or of_device) * len(devices)
 
 
 def compiled(

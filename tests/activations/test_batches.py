@@ -2,18 +2,40 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from invert_jax.activations.batches import Batch, batched, full_batches
+from invert_jax.activations.batches import Batch, batched, count_samples, full_batches
+
+
+def same(size: int) -> int:
+    return size
 
 
 def test_small_batches_are_filled_up_to_the_first():
-    batches = list(full_batches([np.zeros((3, 2)), np.ones((1, 2))], multiple_of=1))
+    batches = list(full_batches([np.zeros((3, 2)), np.ones((1, 2))], size_of=same))
     assert [batch.inputs.shape for batch in batches] == [(3, 2), (3, 2)]
     assert [batch.num_samples for batch in batches] == [3, 1]
 
 
-def test_batches_are_filled_up_to_the_devices():
-    (batch,) = full_batches([jnp.arange(3.0)], multiple_of=4)
-    np.testing.assert_array_equal(batch.inputs, [0, 1, 2, 2])
+def test_batches_are_cut_anew_whatever_their_size():
+    whole = np.arange(11)
+    for cuts in ([], [1], [4], [4, 8], [2, 3, 9], [10]):
+        batches = [part for part in np.split(whole, cuts)]
+        got = list(full_batches(batches, size_of=lambda _: 4))
+        assert [batch.inputs.tolist() for batch in got] == [
+            [0, 1, 2, 3],
+            [4, 5, 6, 7],
+            [8, 9, 10, 10],
+        ]
+        assert [batch.num_samples for batch in got] == [4, 4, 3]
+
+
+def test_batches_may_be_smaller_than_the_size_they_are_filled_to():
+    (batch,) = full_batches([jnp.arange(3.0)], size_of=lambda size: size + 2)
+    np.testing.assert_array_equal(batch.inputs, [0, 1, 2, 2, 2])
+
+
+def test_samples_are_counted_where_they_can_be():
+    assert count_samples([np.zeros((3, 2)), np.zeros((1, 2))]) == 4
+    assert count_samples(iter([np.zeros((3, 2))])) is None
 
 
 def test_trees_ids_and_masks_stay_together():
@@ -21,7 +43,7 @@ def test_trees_ids_and_masks_stay_together():
     where = np.arange(5)[:, None] < np.array([3, 4])
 
     batches = batched(inputs, 2, ids=list("abcde"), where=where)
-    last = list(full_batches(batches, multiple_of=1))[-1]
+    last = list(full_batches(batches, size_of=same))[-1]
 
     assert last.inputs["x"].tolist() == [4, 4]
     np.testing.assert_array_equal(last.ids, ["e"])
@@ -36,7 +58,6 @@ def test_trees_ids_and_masks_stay_together():
         ([np.zeros((2, 3)), np.zeros((2, 4))], ValueError, r"\(4,\) in batch 1"),
         ([{"x": np.zeros((2, 3))}, {"x": np.zeros((2, 1))}], ValueError, r"\['x'\]"),
         ([np.zeros(2), np.zeros(2, int)], TypeError, "int64 in batch 1"),
-        ([np.zeros(2), np.zeros(3)], ValueError, "must not grow"),
         ([{"x": np.zeros(2)}, {"y": np.zeros(2)}], ValueError, "the same arrays"),
         ([Batch(np.zeros(2), ids=[1, 2]), np.zeros(2)], ValueError, "the same arrays"),
         ([np.array(["a", "b"])], TypeError, "names of samples go to"),
@@ -54,7 +75,7 @@ def test_trees_ids_and_masks_stay_together():
 )
 def test_batches_that_do_not_fit_are_refused(batches, error, message):
     with pytest.raises(error, match=message):
-        list(full_batches(batches, multiple_of=1))
+        list(full_batches(batches, size_of=same))
 
 
 def test_a_batch_size_below_one_is_refused():

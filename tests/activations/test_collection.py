@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -49,6 +53,44 @@ def test_results_do_not_depend_on_the_batch_size(pool, images):
         np.testing.assert_array_equal(part, whole)
         np.testing.assert_array_equal(part.ids, whole.ids)
         assert part.names == whole.names
+
+
+def test_wide_products_round_the_same_however_the_input_was_batched(rng):
+    weights = rng.normal(size=(512, 512)).astype(np.float32)
+    inputs = rng.normal(size=(70, 512)).astype(np.float32)
+    whole, *parts = [
+        collect(lambda x: x @ weights, batched(inputs, size), progress=False)["output"]
+        for size in (70, 1, 7, 16)
+    ]
+    for part in parts:
+        np.testing.assert_array_equal(part, whole)
+
+
+MANY_DEVICES = """
+import numpy as np, jax
+from invert_jax.activations import batched, collect
+inputs = np.random.default_rng(0).normal(size=(70, 512)).astype(np.float32)
+weights = np.random.default_rng(1).normal(size=(512, 512)).astype(np.float32)
+got = collect(lambda x: x @ weights, batched(inputs, 16), progress=False)["output"]
+print(jax.local_device_count(), got.shape, hash(got.values.tobytes()))
+"""
+
+
+def test_results_do_not_depend_on_how_many_devices_take_part():
+    outputs = []
+    for count in (1, 4):
+        flags = f"--xla_force_host_platform_device_count={count}"
+        environment = os.environ | {"XLA_FLAGS": flags, "PYTHONHASHSEED": "0"}
+        done = subprocess.run(
+            [sys.executable, "-c", MANY_DEVICES],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout.split(maxsplit=1))
+    assert [count for count, _ in outputs] == ["1", "4"]
+    assert outputs[0][1] == outputs[1][1]
 
 
 def test_batches_may_come_from_a_generator(images):
@@ -174,6 +216,7 @@ def test_nan_at_padding_does_no_harm(images):
     [
         ({"batches": []}, ValueError, "at least one batch"),
         ({"layers": "conv"}, ValueError, "It has: hidden, logits"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
         ({"layers": []}, ValueError, "at least one"),
         ({"pool": "median"}, ValueError, "'median'"),
         ({"pool": {"conv": "max"}}, ValueError, "matches none of hidden, logits"),
