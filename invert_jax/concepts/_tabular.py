@@ -259,6 +259,8 @@ def _class_columns(name: str, column: "pa.ChunkedArray") -> list[Column]:
             f"column {name!r} of classes must be text or whole numbers; got {kind}; "
             "cut it into classes first."
         )
+    if pa.types.is_dictionary(kind):  # its dictionary may repeat a value
+        column = column.cast(kind.value_type)
     _check_no_missing(name, column)
     encoded = column.combine_chunks().dictionary_encode()
     classes = encoded.dictionary.to_pylist()

@@ -39,7 +39,7 @@ def from_file(
     ignore: Iterable[str] = (),
     boxes: tuple[int, int] | None = None,
 ) -> Concepts:
-    """Read concepts from a file; its suffix says which kind it is.
+    r"""Read concepts from a file; its suffix says which kind it is.
 
     The reference's pair of labels and description is `from_file("labels.npz",
     names="description.json")`: the WordNet offsets become the names.
@@ -58,6 +58,13 @@ def from_file(
         boxes: For COCO: rows and columns of a grid; its cells become the samples, with
             ids `file_name@row,column`, and a concept is true of the cells that some box
             of it overlaps.
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "birds.csv")
+    >>> _ = path.write_text("file_name,bird,color\na.jpg,1,red\nb.jpg,0,blue\n")
+    >>> concepts = from_file(path, classes=["color"])
+    >>> concepts.names, concepts.ids.tolist()
+    (('bird', 'color=blue', 'color=red'), ['a.jpg', 'b.jpg'])
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -153,7 +160,7 @@ def _from_arrays(
             )
         return Concepts.load(path)
     if "masks" not in arrays and arrays.keys() >= _SPARSE:
-        values: ArrayLike | sp.sparray = _read_sparse(path)
+        values: ArrayLike | sp.sparray = _read_sparse(path, arrays)
     else:
         values = _values_of(arrays)
     given = _names_of(path, names, arrays)
@@ -181,9 +188,12 @@ def _read_npy(path: Path) -> dict[str, np.ndarray]:
     return {"masks": array}
 
 
-def _read_sparse(path: Path) -> sp.csr_array:
+def _read_sparse(path: Path, arrays: dict[str, np.ndarray]) -> sp.csr_array:
     """The matrix of a file that scipy.sparse wrote."""
     try:
+        for name in arrays.keys() - {"format", "data", "_is_array"}:
+            if arrays[name].dtype.kind not in "iu":  # scipy would cut off fractions
+                raise ValueError(f"`{name}` is {arrays[name].dtype}")
         matrix = sp.load_npz(path)
         if not sp.issparse(matrix) or matrix.ndim != 2:
             raise ValueError("it is not a matrix")

@@ -309,6 +309,15 @@ def test_columns_of_classes_become_one_concept_per_value(tmp_path):
     assert one.names == ("color=blue", "color=red", "round")
 
 
+def test_classes_may_be_stored_as_a_dictionary_that_repeats_a_value(tmp_path):
+    codes, values = pa.array([0, 1, 2]), pa.array(["red", "blue", "red"])
+    column = pa.DictionaryArray.from_arrays(codes, values)
+    pyarrow.parquet.write_table(pa.table({"color": column}), tmp_path / "a.parquet")
+    concepts = from_file(tmp_path / "a.parquet", classes=["color"])
+    assert concepts.names == ("color=blue", "color=red")
+    assert concepts.masks(["color=red"]).ravel().tolist() == [True, False, True]
+
+
 def test_ids_may_be_in_any_column_that_is_named(tmp_path):
     path = written(tmp_path / "a.csv", "photo,cat\nx,1\ny,0\n")
     assert ids_of(from_file(path, ids="photo")).tolist() == ["x", "y"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from invert_jax.concepts import _distinct
+from invert_jax.concepts import _build, _distinct
 from invert_jax.concepts.table import Concepts
 
 
@@ -211,7 +211,7 @@ def test_tables_larger_than_a_block_are_handled_in_blocks(rng, monkeypatch, conv
     masks = random_masks(rng, 500, 70, 0.02)
     expected = named(masks).fingerprint()
     monkeypatch.setattr(_distinct, "_CHUNK", 16)
-    monkeypatch.setattr("invert_jax.concepts._build._BLOCK", 256)
+    monkeypatch.setattr(_build, "_BLOCK", 256)
     assert named(convert(masks)).fingerprint() == expected
 
 
