@@ -8,7 +8,7 @@ the data set to.
 import dataclasses
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,14 +50,14 @@ class Source:
         features: Its TFDS features.
         file_format: Format of the files.
         shards: What to read of which file.
-        decoded: The examples themselves, if there are no files.
+        decoded: A sequence of the examples themselves, if there are no files.
     """
 
     name: str
     features: Any
     file_format: str
     shards: tuple[Shard, ...]
-    decoded: Sequence[dict[str, Any]] | None = None
+    decoded: Any = None
 
     @property
     def num_examples(self) -> int:
@@ -92,8 +92,17 @@ class Source:
         """The examples of a shard, as they are stored."""
         if self.decoded is None:
             return read_shard(shard, self.file_format)
-        indices = range(shard.skip, shard.skip + shard.take)
-        return map(self.decoded.__getitem__, indices)
+        return self._decoded(shard)
+
+    def _decoded(self, shard: Shard) -> Iterator[dict[str, Any]]:
+        """The examples of a shard that comes from no file."""
+        for index in range(shard.skip, shard.skip + shard.take):
+            try:
+                yield self.decoded[index]
+            except Exception as error:
+                raise bad_record(
+                    shard.path, index, f"there are no record files: {error}"
+                ) from error
 
 
 def open_source(
@@ -129,9 +138,8 @@ def _decoded_source(builder: Any, split: object) -> Source:
             f"`{info.full_name}` has no record files at `{builder.data_path}`, and its "
             f"data source cannot be opened: {error}"
         ) from error
-    shard = Shard(
-        f"{info.full_name} {split}", str(split), 0, 0, num_examples, num_examples
-    )
+    place = os.path.join(builder.data_path, str(split))
+    shard = Shard(place, str(split), 0, 0, num_examples, num_examples)
     return Source(info.full_name, info.features, FORMATS[0], (shard,), decoded)
 
 

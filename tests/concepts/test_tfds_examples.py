@@ -1,0 +1,256 @@
+"""Odd and damaged examples, written by hand."""
+
+import io
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from invert_jax.concepts.tfds import from_tfds, tfds_batches
+from tests.concepts.tfds_datasets import by_hand, png, record_of
+
+f = tfds.features
+PAIR = f.FeaturesDict({"label": f.ClassLabel(num_classes=2)})
+
+
+def _masks(directory, **settings) -> dict[str, list[int]]:
+    table = from_tfds(directory, "train", progress=False, **settings)
+    columns = table.masks().T.astype(int).tolist()
+    return dict(zip(table.names, columns, strict=True))
+
+
+def test_sequences_in_sequences_are_presence(tmp_path):
+    rooms = f.Sequence({"inner": f.Sequence(f.ClassLabel(num_classes=3))})
+    records = [
+        record_of(
+            rooms__inner__ragged_flat_values=[0, 2],
+            rooms__inner__ragged_row_lengths_0=[1, 0, 1],
+        ),
+        record_of(
+            rooms__inner__ragged_flat_values=[],
+            rooms__inner__ragged_row_lengths_0=[],
+        ),
+    ]
+    directory = by_hand(tmp_path / "d", f.FeaturesDict({"rooms": rooms}), records)
+    assert _masks(directory) == {
+        "rooms/inner=0": [1, 0],
+        "rooms/inner=1": [0, 0],
+        "rooms/inner=2": [1, 0],
+    }
+
+
+def test_a_nested_data_set_is_a_sequence(tmp_path):
+    steps = f.Dataset({"action": f.ClassLabel(num_classes=2), "done": np.bool_})
+    records = [
+        record_of(steps__action=[1, 1, 1], steps__done=[0, 0, 1]),
+        record_of(steps__action=[0, 1], steps__done=[0, 0]),
+    ]
+    directory = by_hand(tmp_path / "d", f.FeaturesDict({"steps": steps}), records)
+    assert _masks(directory) == {
+        "steps/action=0": [0, 1],
+        "steps/action=1": [1, 1],
+        "steps/done": [1, 0],
+    }
+
+
+def test_sequences_of_fixed_length_are_vectors_of_flags_but_sets_of_classes(tmp_path):
+    features = f.FeaturesDict(
+        {
+            "flags": f.Sequence(np.bool_, length=2),
+            "pairs": f.Sequence(f.Tensor(shape=(2,), dtype=np.bool_)),
+            "tags": f.Sequence(f.ClassLabel(num_classes=2), length=2),
+        }
+    )
+    records = [
+        record_of(flags=[0, 1], pairs=[0, 1, 0, 1, 0, 0], tags=[1, 1]),
+        record_of(flags=[1, 0], pairs=[], tags=[0, 1]),
+    ]
+    assert _masks(by_hand(tmp_path / "d", features, records)) == {
+        "flags[0]": [0, 1],
+        "flags[1]": [1, 0],
+        "pairs[0]": [0, 0],
+        "pairs[1]": [1, 0],
+        "tags=0": [0, 1],
+        "tags=1": [1, 1],
+    }
+
+
+def test_a_tensor_of_open_shape_is_any_of_its_flags(tmp_path):
+    features = f.FeaturesDict(
+        {"mask": f.Tensor(shape=(None, None), dtype=np.bool_, encoding="bytes")}
+    )
+    records = [
+        record_of(mask__shape=[1, 2], mask__value=[b"\0\1"]),
+        record_of(mask__shape=[2, 1], mask__value=[b"\0\0"]),
+    ]
+    assert _masks(by_hand(tmp_path / "d", features, records)) == {"mask": [1, 0]}
+
+
+def test_missing_optional_values_are_false_and_no_number(tmp_path):
+    features = f.FeaturesDict(
+        {
+            "flag": f.Tensor(shape=(), dtype=np.bool_, optional=True),
+            "age": f.Tensor(shape=(), dtype=np.int64, optional=True),
+        }
+    )
+    ages = [record_of(flag=[1], age=[age]) for age in (10, 20, 30)]
+    directory = by_hand(tmp_path / "d", features, [record_of(), *ages])
+    assert _masks(directory, quantiles=3) == {
+        "age>10": [0, 0, 1, 1],
+        "age>20": [0, 0, 0, 1],
+        "flag": [0, 1, 1, 1],
+    }
+
+
+def test_numbers_that_are_not_finite_make_no_cut(tmp_path):
+    features = f.FeaturesDict({"height": np.float32})
+    heights = [np.nan, -np.inf, 1.5, 2.5, np.inf]
+    records = [record_of(height=[height]) for height in heights]
+    directory = by_hand(tmp_path / "d", features, records)
+    assert _masks(directory, quantiles=2) == {"height>1.5": [0, 0, 0, 1, 1]}
+
+
+def test_pixels_of_the_largest_value_have_no_class(tmp_path):
+    features = f.FeaturesDict({"map": f.LabeledImage(labels=2)})
+    pixels = np.array([[0, 255], [1, 255]], np.uint8)
+    directory = by_hand(
+        tmp_path / "d", features, [record_of(map=[png(pixels).getvalue()])]
+    )
+    assert _masks(directory, positions=True) == {
+        "map=0": [1, 0, 0, 0],
+        "map=1": [0, 0, 1, 0],
+    }
+    assert _masks(directory, min_area=0.26) == {"map=0": [0], "map=1": [0]}
+
+
+def test_classes_without_names_have_their_numbers(tmp_path):
+    directory = by_hand(tmp_path / "d", PAIR, [record_of(label=[1])])
+    assert _masks(directory) == {"label=0": [0], "label=1": [1]}
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (record_of(label=[2]), r"'label' must be a class in 0 … 1, or -1 .*got 2"),
+        (record_of(label=[-2]), r"'label' must be a class in 0 … 1, or -1 .*got -2"),
+        (record_of(label=[0, 1]), "'label' must have 1 values; got 2"),
+        (record_of(label=[]), "'label' must have 1 values; got 0"),
+        (record_of(lable=[1]), r"lacks the feature 'label'; it has \['lable'\]"),
+        (record_of(label=[b"cat"]), "cannot be read: "),
+        (b"\xff\xff\xff", "cannot be read: .*pars"),
+        (b"", "lacks the feature 'label'"),
+    ],
+)
+def test_a_bad_example_is_named_with_its_file(tmp_path, record, message):
+    records = [record_of(label=[0])] * 3 + [record]
+    directory = by_hand(tmp_path / "d", PAIR, records)
+    with pytest.raises(
+        ValueError, match=f"(?s)record 3 of `.*by_hand-train.tfrecord-.*{message}"
+    ):
+        _masks(directory)
+
+
+@pytest.mark.parametrize("damage", ["empty", "random", "truncated", "too long"])
+def test_corrupt_images_and_maps_are_named(tmp_path, rng, damage):
+    features = f.FeaturesDict(
+        {"image": f.Image(shape=(64, 64, 3)), "map": f.LabeledImage(labels=3)}
+    )
+    image = png(rng.integers(256, size=(64, 64, 3)).astype(np.uint8)).getvalue()
+    small = png(np.zeros((2, 2), np.uint8)).getvalue()
+    bad = {
+        "empty": b"",
+        "random": rng.bytes(500),
+        "truncated": image[: len(image) // 2],
+        "too long": image[:100] + rng.bytes(500),
+    }[damage]
+    records = [record_of(image=[image], map=[small]), record_of(image=[bad], map=[bad])]
+    directory = by_hand(tmp_path / "d", features, records)
+    with pytest.raises(ValueError, match=r"record 1 of .*tfrecord-.* cannot be read"):
+        _masks(directory)
+    with pytest.raises(ValueError, match=r"record 1 of .*tfrecord-.* cannot be read"):
+        list(tfds_batches(directory, "train", inputs="image"))
+
+
+def test_a_class_of_a_map_outside_the_names_is_named(tmp_path):
+    features = f.FeaturesDict({"map": f.LabeledImage(labels=3)})
+    record = record_of(map=[png(np.full((2, 2), 7, np.uint8)).getvalue()])
+    directory = by_hand(tmp_path / "d", features, [record])
+    with pytest.raises(ValueError, match=r"record 0 .*'map' must .* 255 .* got 7"):
+        _masks(directory)
+
+
+def test_random_examples_give_our_errors(tmp_path, rng):
+    whole = record_of(label=[1], tags=[0, 1], flag=[1], map=[b"x"])
+    features = f.FeaturesDict(
+        {
+            "label": f.ClassLabel(num_classes=2),
+            "tags": f.Sequence(f.ClassLabel(num_classes=2)),
+            "flag": np.bool_,
+            "map": f.LabeledImage(labels=2),
+        }
+    )
+    for trial in range(80):
+        record = bytearray(whole)
+        for byte in rng.integers(len(record), size=2):
+            record[byte] = rng.integers(256)
+        cut = bytes(record[: rng.integers(len(record) + 1)]) if trial % 2 else record
+        directory = by_hand(tmp_path / str(trial), features, [bytes(cut)])
+        with pytest.raises(ValueError, match=r"record 0 of .* cannot be read"):
+            _masks(directory)
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels", "expected"),
+    [
+        ("L", 3, [[7, 7, 7]]),
+        ("P", 3, [[248, 7, 7]]),
+        ("CMYK", 3, None),
+        ("RGBA", 3, [[7, 8, 9]]),
+        ("LA", 1, [[7]]),
+        ("RGB", 4, [[7, 8, 9, 255]]),
+        ("1", 1, [[255]]),
+    ],
+)
+def test_images_of_other_modes_get_the_channels_of_the_feature(
+    tmp_path, mode, channels, expected
+):
+    values: dict[str, int | tuple[int, ...]] = {
+        "L": 7,
+        "P": 7,
+        "CMYK": (255, 0, 0, 0),
+        "RGBA": (7, 8, 9, 255),
+        "LA": (7, 255),
+        "RGB": (7, 8, 9),
+        "1": 1,
+    }
+    image = Image.new(mode, (2, 1), values[mode])
+    if mode == "P":
+        image.putpalette([value for i in range(256) for value in (255 - i, i, 7)])
+    file = io.BytesIO()
+    image.save(file, "JPEG" if mode == "CMYK" else "PNG")
+    features = f.FeaturesDict({"image": f.Image(shape=(None, None, channels))})
+    record = record_of(image=[file.getvalue()])
+    directory = by_hand(tmp_path / "d", features, [record])
+    (batch,) = tfds_batches(directory, "train")
+    assert batch.inputs.shape == (1, 1, 2, channels)
+    assert batch.inputs.dtype == np.uint8
+    if expected is not None:
+        assert batch.inputs[0, :, 0].tolist() == expected
+
+
+def test_images_of_16_bits_and_of_floats_keep_their_values(tmp_path):
+    features = f.FeaturesDict(
+        {
+            "deep": f.Image(shape=(None, None, 1), dtype=np.uint16),
+            "depth": f.Image(shape=(None, None, 1), dtype=np.float32),
+        }
+    )
+    deep = np.array([[0, 65535], [256, 1]], np.uint16)
+    depth = np.array([[0.5, -3e7]], np.float32)
+    as_bytes = png(depth.view(np.uint8).reshape(1, 2, 4)).getvalue()
+    record = record_of(deep=[png(deep).getvalue()], depth=[as_bytes])
+    directory = by_hand(tmp_path / "d", features, [record])
+    (batch,) = tfds_batches(directory, "train", inputs=["deep", "depth"])
+    np.testing.assert_array_equal(batch.inputs["deep"][0, ..., 0], deep)
+    np.testing.assert_array_equal(batch.inputs["depth"][0, ..., 0], depth)
