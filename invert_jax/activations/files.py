@@ -50,7 +50,7 @@ def _load(path: Path, mmap_mode=None):
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path} cannot be read as {path.suffix[1:]}: {error}. It is cut short, "
-            f"damaged or pickled; save it again by np.save{'z' * (path.suffix[-1] == 'z')}."
+            "damaged or pickled; save it again by NumPy."
         ) from error
 
 
@@ -65,7 +65,7 @@ def _load_all(path: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # damage shows in each member in its own way
         raise ValueError(
             f"{path} cannot be read as npz: {error}. It is cut short, damaged or "
-            "pickled; save it again by np.savez."
+            "pickled; save it again by NumPy."
         ) from error
 
 
