@@ -1,0 +1,252 @@
+"""`invert-jax`: the library from the command line."""
+
+import argparse
+import sys
+import textwrap
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+from invert_jax.settings import SIGNS, SearchSettings
+
+DEFAULTS = SearchSettings()
+ABOUT = """\
+Name every neuron of a network with a short logical formula over known concepts.
+
+  invert-jax demo                       the whole job on real handwritten digits
+  invert-jax explain ACTS CONCEPTS -o DIR    label your own neurons
+"""
+ABOUT_EXPLAIN = """\
+Find for each neuron the formula, such as "box & ~mailbox", whose truth its
+activation predicts best (AUROC), and write the labels to a folder.
+
+ACTIVATIONS, one row per sample, one column per neuron:
+  acts.npy            a matrix; read in blocks, so it may be larger than memory
+  acts.npz            `activations`, maybe `names` of neurons and `ids` of samples;
+                      or one matrix per layer
+  acts/               a store written by `invert-jax collect`
+CONCEPTS, what is true of the same samples, in the same order:
+  masks.npz           `masks` (bool, samples x concepts) and `names`, maybe `ids`
+  masks.csv .parquet  a column of 0 and 1 per concept, maybe a column `id`
+  tfds:cifar10:test   the labels of a TFDS data set, by name or folder
+  imagenet:labels.npy ImageNet's classes and their WordNet hypernyms
+"""
+EXAMPLE_EXPLAIN = """\
+example:
+  invert-jax explain acts.npy masks.csv -o labels --min-fraction 0.002
+
+  A formula may need at least 20 samples to mean anything: with 10,000 samples that
+  is --min-fraction 0.002. The folder holds labels.csv to read, formulas.parquet
+  with all formulas of the beam, and explanations.json with the settings; in Python
+  it is opened by invert_jax.Explanations.load("labels"). If the run is killed, the
+  same command goes on where it stopped.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The words after the program's name; of this process if None.
+
+    Returns:
+        The exit status: 0, or 2 after a message on standard error.
+    """
+    parsed = _parse(arguments)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            return parsed.run(parsed)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        if parsed.traceback:
+            raise
+        return _fail(error)
+    except KeyboardInterrupt:
+        print("invert-jax: stopped", file=sys.stderr)
+        return 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = _parser(argparse.ArgumentParser, prog="invert-jax", description=ABOUT)
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where an error comes from"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_demo(commands)
+    _add_explain(commands)
+    return parser
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The words as settings; inputs may stand between options."""
+    parser = make_parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if rest and (not hasattr(parsed, "inputs") or any(w[:1] == "-" for w in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        parsed.inputs += rest
+    return parsed
+
+
+def _add_demo(commands) -> None:
+    demo = _parser(
+        commands.add_parser,
+        "demo",
+        help="the whole job on real handwritten digits, under a minute",
+        description="Train a small network on real handwritten digits, and name its "
+        "neurons.",
+    )
+    demo.add_argument(
+        "-o", "--output", default="invert_demo", metavar="DIR",
+        help="folder for the results (default: %(default)s)",
+    )  # fmt: skip
+    _add_quiet(demo)
+    demo.set_defaults(run=_demo)
+
+
+def _add_explain(commands) -> None:
+    explain = _parser(
+        commands.add_parser,
+        "explain",
+        help="label the neurons of a layer",
+        usage="invert-jax explain ACTIVATIONS CONCEPTS -o DIR [options]",
+        description=ABOUT_EXPLAIN,
+        epilog=EXAMPLE_EXPLAIN,
+    )
+    explain.add_argument(
+        "inputs", metavar="ACTIVATIONS CONCEPTS", nargs="+", help=argparse.SUPPRESS
+    )
+    explain.add_argument(
+        "--concepts", metavar="CONCEPTS",
+        help="the concepts, if not given as the second word",
+    )  # fmt: skip
+    explain.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder for the labels"
+    )
+    add_search_options(explain)
+    _add_quiet(explain)
+    explain.set_defaults(run=_explain)
+
+
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    """The settings of `explain` as options, with its defaults."""
+    search = parser.add_argument_group("what to search for")
+    search.add_argument(
+        "--max-length", type=int, default=DEFAULTS.max_length, metavar="N",
+        help="most concepts in a formula (default: %(default)s)",
+    )  # fmt: skip
+    search.add_argument(
+        "--beam-size", type=int, default=DEFAULTS.beam_size, metavar="N",
+        help="formulas kept per step; more searches wider (default: %(default)s)",
+    )  # fmt: skip
+    search.add_argument(
+        "--min-fraction", type=float, default=DEFAULTS.min_fraction, metavar="F",
+        help="smallest share of the samples where a formula may hold; ask for at "
+        "least 20 samples (default: %(default)s)",
+    )  # fmt: skip
+    search.add_argument(
+        "--max-fraction", type=float, default=DEFAULTS.max_fraction, metavar="F",
+        help="largest such share (default: %(default)s)",
+    )  # fmt: skip
+    search.add_argument(
+        "--sign", choices=SIGNS, default=DEFAULTS.sign,
+        help="explain what neurons are high for, or low for (default: %(default)s)",
+    )  # fmt: skip
+    search.add_argument(
+        "--num-literals", type=int, metavar="N",
+        help="extend formulas by the N most telling literals only (default: all)",
+    )  # fmt: skip
+    search.add_argument(
+        "--neurons", metavar="I,J,...", help="only these neurons, from 0 (default: all)"
+    )
+
+
+def _add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+
+
+def _demo(parsed: argparse.Namespace) -> int:
+    from invert_jax.demo import job
+
+    return 0 if job.run(parsed.output, progress=not parsed.quiet).passed else 1
+
+
+def _explain(parsed: argparse.Namespace) -> int:
+    from invert_jax.activations.files import read_activations
+    from invert_jax.engine import explain
+    from invert_jax.options import Options
+    from invert_jax.sources import read_concepts
+
+    activations_path, *named = parsed.inputs
+    named += [] if parsed.concepts is None else [parsed.concepts]
+    if len(named) != 1:
+        raise ValueError("CONCEPTS must be given once: `invert-jax explain --help`.")
+    activations = read_activations(activations_path)
+    concepts = read_concepts(named[0])
+    explanations = explain(
+        activations,
+        concepts,
+        max_length=parsed.max_length,
+        beam_size=parsed.beam_size,
+        min_fraction=parsed.min_fraction,
+        max_fraction=parsed.max_fraction,
+        sign=parsed.sign,
+        num_literals=parsed.num_literals,
+        neurons=_indices(parsed.neurons),
+        options=Options(progress=not parsed.quiet, output=parsed.output),
+    )
+    layers = explanations if isinstance(explanations, Mapping) else {"": explanations}
+    for layer in layers.values():
+        print(layer)
+    print(f"\nWritten to {Path(parsed.output)}; labels.csv has every neuron.")
+    return 0
+
+
+def _indices(text: str | None) -> list[int] | None:
+    """The whole numbers of a list with commas."""
+    if text is None:
+        return None
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"--neurons must be whole numbers with commas, as 0,5,7; got {text!r}."
+        ) from None
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning as a sentence, without the line of code it comes from."""
+    del category, filename, lineno, file, line
+    text = textwrap.fill(f"warning: {message}", 88, subsequent_indent="  ")
+    print(f"invert-jax: {text}", file=sys.stderr)
+
+
+def _fail(error: Exception) -> int:
+    """Say what is wrong, without a traceback."""
+    message = textwrap.fill(str(error), 88, subsequent_indent="  ")
+    print(f"invert-jax: {message}", file=sys.stderr)
+    return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors point to the help."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\nSee `{self.prog} --help`.\n")
+
+
+def _parser(make, *arguments, **settings):
+    """A parser that keeps the lines of its texts as they are."""
+    make = _Parser if make is argparse.ArgumentParser else make
+    return make(
+        *arguments, formatter_class=argparse.RawDescriptionHelpFormatter, **settings
+    )

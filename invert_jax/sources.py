@@ -1,0 +1,46 @@
+"""Concepts from what a command line names: a file, a TFDS data set, ImageNet labels."""
+
+from pathlib import Path
+
+import numpy as np
+
+from invert_jax import concepts as readers
+from invert_jax.concepts.table import Concepts
+
+TFDS = "tfds:"
+IMAGENET = "imagenet:"
+
+
+def read_concepts(source: str) -> Concepts:
+    """The concepts that `source` names.
+
+    Args:
+        source: A file; `tfds:NAME_OR_FOLDER:SPLIT`; or `imagenet:LABELS`, a .npy or
+            text file of class indices or WordNet ids, one per sample.
+    """
+    if source.startswith(TFDS):
+        name, separator, split = source.removeprefix(TFDS).rpartition(":")
+        if not separator or not name or not split:
+            raise ValueError(
+                "`tfds:` must be followed by a name or folder and a split, as "
+                f"tfds:cifar10:test; got {source!r}."
+            )
+        return readers.from_tfds(name, split)
+    if source.startswith(IMAGENET):
+        return readers.imagenet(_read_labels(Path(source.removeprefix(IMAGENET))))
+    return readers.from_file(source)
+
+
+def _read_labels(path: Path) -> np.ndarray:
+    """Labels from a .npy file, or from a text file with one a line."""
+    if not path.is_file():
+        raise FileNotFoundError(f"`imagenet:` must name a file; {path} does not exist.")
+    if path.suffix == ".npy":
+        try:
+            return np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(f"{path} cannot be read as npy: {error}.") from error
+    words = path.read_text(encoding="utf-8", errors="replace").split()
+    if all(word.isdecimal() for word in words):
+        return np.array(words).astype(np.int64)
+    return np.array(words)

@@ -1,0 +1,129 @@
+"""The command line, run as a user runs it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow.csv
+import pytest
+
+from invert_jax import Explanations
+from invert_jax.cli import main
+
+NAMES = ("cat", "dog", "outdoors", "night")
+
+
+@pytest.fixture
+def files(tmp_path, rng):
+    """Activations and concepts on disk; neuron k detects concept k."""
+    masks = rng.random((400, len(NAMES))) < 0.3
+    activations = masks[:, :3] + 0.2 * rng.normal(size=(400, 3))
+    np.save(tmp_path / "acts.npy", activations.astype(np.float32))
+    rows = [",".join(map(str, row)) for row in masks.astype(int)]
+    (tmp_path / "masks.csv").write_text("\n".join((",".join(NAMES), *rows)))
+    np.savez(tmp_path / "masks.npz", masks=masks, names=np.array(NAMES))
+    return tmp_path
+
+
+def explain(files, *words):
+    """Run `invert-jax explain` on the files, in this process."""
+    output = str(files / "labels")
+    fixed = ["explain", str(files / "acts.npy"), "-o", output, "-q"]
+    return main([*fixed, "--min-fraction", "0.05", *words])
+
+
+@pytest.mark.parametrize("concepts", ["masks.csv", "masks.npz"])
+def test_explain_writes_labels_that_can_be_loaded(files, concepts, capsys):
+    assert explain(files, str(files / concepts), "--max-length", "1") == 0
+
+    explanations = Explanations.load(files / "labels")
+    found = [str(formulas[0]) for formulas in explanations.formulas]
+    assert found == ["cat", "dog", "outdoors"]
+    assert explanations.settings.max_length == 1
+    table = pyarrow.csv.read_csv(files / "labels" / "labels.csv").to_pydict()
+    assert table["formula"] == found
+    assert table["score"] == explanations.scores[:, 0].tolist()
+    assert "dog" in capsys.readouterr().out
+
+
+def test_each_setting_reaches_the_search(files):
+    words = "--max-length 2 --beam-size 2 --max-fraction 0.4 --sign negative"
+    words += " --num-literals 4 --neurons 2,0"
+    assert explain(files, str(files / "masks.csv"), *words.split()) == 0
+
+    explanations = Explanations.load(files / "labels")
+    settings = explanations.settings
+    assert (settings.max_length, settings.beam_size) == (2, 2)
+    assert (settings.min_fraction, settings.max_fraction) == (0.05, 0.4)
+    assert (settings.sign, settings.num_literals) == ("negative", 4)
+    assert explanations.neurons.tolist() == [2, 0]
+
+
+def test_concepts_may_be_given_as_an_option(files):
+    words = ("--concepts", str(files / "masks.csv"), "--max-length", "1")
+    assert explain(files, *words) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("missing.csv",), "missing.csv"),
+        ((), "CONCEPTS must be given once"),
+        (("masks.csv", "--min-fraction", "2"), "`min_fraction` must be in"),
+        (("masks.csv", "--neurons", "a"), "--neurons must be whole numbers"),
+        (("masks.csv", "--neurons", "7"), "`neurons` must be in"),
+        (("tfds:cifar10",), "a split, as tfds:cifar10:test"),
+        (("imagenet:none.npy",), "none.npy does not exist"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence_and_status_2(files, words, message, capsys):
+    full = [
+        str(files / word) if word.startswith(("masks", "missing")) else word
+        for word in words
+    ]
+
+    assert explain(files, *full) == 2
+
+    error = " ".join(capsys.readouterr().err.split())
+    assert message in error
+    assert "Traceback" not in error
+    assert not (files / "labels").exists()
+
+
+def test_few_positives_are_warned_of_in_a_sentence(files, capsys):
+    words = (str(files / "masks.csv"), "--min-fraction", "0", "--max-length", "1")
+    assert explain(files, *words) == 0
+    error = " ".join(capsys.readouterr().err.split())
+    assert error.startswith("invert-jax: warning: a formula may hold on as few as 1")
+    assert "min_fraction=0.05 asks for 20" in error
+
+
+def test_damaged_activations_are_refused(files, capsys):
+    path = files / "acts.npy"
+    path.write_bytes(path.read_bytes()[:60])
+    assert explain(files, str(files / "masks.csv")) == 2
+    assert "cut short, damaged or pickled" in " ".join(capsys.readouterr().err.split())
+
+
+def test_pickled_activations_are_refused(files, capsys):
+    np.save(files / "acts.npy", np.array([[{}, 1]]), allow_pickle=True)
+    assert explain(files, str(files / "masks.csv")) == 2
+    assert "cut short, damaged or pickled" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_npz_of_layers_gives_a_folder_per_layer(files):
+    acts = np.load(files / "acts.npy")
+    np.savez(files / "acts.npz", **{"block/a": acts[:, :1], "block/b": acts[:, 1:]})
+    words = ["explain", str(files / "acts.npz"), str(files / "masks.csv"), "-q"]
+    words += ["-o", str(files / "labels"), "--min-fraction", "0.05"]
+    assert main([*words, "--max-length", "1"]) == 0
+    folders = sorted(each.name for each in (files / "labels").iterdir())
+    assert folders == ["block.a", "block.b"]
+    assert Explanations.load(files / "labels" / "block.b").num_neurons == 2
+
+
+@pytest.mark.parametrize("words", [(), ("explain",), ("demo",)])
+def test_the_help_of_each_command_shows_by_its_module(words):
+    command = [sys.executable, "-m", "invert_jax", *words, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: invert-jax")
