@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from invert_jax.explanations import Explanations
 from invert_jax.settings import SearchSettings
@@ -23,6 +25,7 @@ ROWS_SHOWN = 20
 DESCRIPTION = "explanations.json"
 NEURONS = "neurons.parquet"
 FORMULAS = "formulas.parquet"
+LABELS = "labels.csv"
 RECORDED = ("jax", "flax", "numpy", "invert_jax")
 
 
@@ -63,14 +66,15 @@ def to_arrow(explanations: Explanations, *, all_ranks: bool = False) -> pa.Table
 
 def to_text(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> str:
     """A table of the first neurons, as text."""
-    table = Table(title=repr(explanations), title_justify="left", box=None)
+    table = Table(box=None)
     for name in ("neuron", "formula", "AUROC", "samples", "log10 p"):
         left = name == "formula"
         table.add_column(name, justify="left" if left else "right", overflow="fold")
     for position in range(min(rows, explanations.num_neurons)):
-        table.add_row(*_text_cells(explanations, position))
+        table.add_row(*map(Text, _text_cells(explanations, position)))
     text = io.StringIO()
     console = Console(file=text, width=100, color_system=None)
+    console.print(repr(explanations), soft_wrap=True, markup=False, highlight=False)
     console.print(table)
     hidden = explanations.num_neurons - rows
     if hidden > 0:
@@ -133,6 +137,7 @@ def _write(explanations: Explanations, folder: Path) -> None:
     )
     pq.write_table(neurons, folder / NEURONS)
     pq.write_table(_all_formulas(explanations), folder / FORMULAS)
+    pa.csv.write_csv(to_arrow(explanations), folder / LABELS)
     description = {
         "format": FORMAT,
         "version": VERSION,
