@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from jaxtyping import Float
@@ -29,6 +30,42 @@ from invert_jax.tables import check_target
 
 class FewPositivesWarning(UserWarning):
     """Formulas may hold on so few samples that noise alone gives high scores."""
+
+
+@overload
+def explain(
+    activations: Mapping[str, Activations | ArrayLike],
+    concepts: Concepts,
+    *,
+    max_length: int = ...,
+    beam_size: int = ...,
+    min_fraction: float = ...,
+    max_fraction: float = ...,
+    sign: str = ...,
+    num_literals: int | None = ...,
+    objective: str = ...,
+    where: ArrayLike | None = ...,
+    neurons: ArrayLike | None = ...,
+    options: Options | None = ...,
+) -> dict[str, Explanations]: ...
+
+
+@overload
+def explain(
+    activations: Activations | ArrayLike,
+    concepts: Concepts,
+    *,
+    max_length: int = ...,
+    beam_size: int = ...,
+    min_fraction: float = ...,
+    max_fraction: float = ...,
+    sign: str = ...,
+    num_literals: int | None = ...,
+    objective: str = ...,
+    where: ArrayLike | None = ...,
+    neurons: ArrayLike | None = ...,
+    options: Options | None = ...,
+) -> Explanations: ...
 
 
 def explain(
