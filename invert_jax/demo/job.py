@@ -1,0 +1,205 @@
+"""The main job from start to end, on real data: `invert-jax demo`.
+
+Train a network, watch its layers on images it has not seen, say what is true of those
+images, explain every neuron, check the answers that are known, write it all down.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from jaxtyping import Shaped
+from rich.console import Console
+
+from invert_jax.activations import Activations, batched, collect
+from invert_jax.concepts.table import Concepts
+from invert_jax.demo import digits, files, network, screen
+from invert_jax.demo.checks import (
+    Check,
+    check_accuracy,
+    check_own_digits,
+    check_scores,
+)
+from invert_jax.demo.digits import Digits
+from invert_jax.demo.labels import Label, best_first, labels_of
+from invert_jax.engine import explain
+from invert_jax.explanations import Explanations
+from invert_jax.options import Options
+
+T = TypeVar("T")
+
+BATCH_SIZE = 128
+MAX_LENGTH = 3
+BEAM_SIZE = 5
+MIN_FRACTION = 0.05
+
+
+class Findings(NamedTuple):
+    """What the demo found.
+
+    Attributes:
+        activations: Of each layer, on the held-out images.
+        concepts: What is true of those images.
+        explanations: Of each layer.
+        chance: The best AUROC that shuffled neurons reach, by layer.
+        checks: What was checked where the truth is known.
+    """
+
+    activations: Mapping[str, Activations]
+    concepts: Concepts
+    explanations: Mapping[str, Explanations]
+    chance: Mapping[str, float]
+    checks: tuple[Check, ...]
+
+    @property
+    def labels(self) -> dict[str, list[Label]]:
+        """The best formula of each neuron, by layer."""
+        return {
+            layer: labels_of(
+                found, layer, self.concepts.num_samples, chance=self.chance[layer]
+            )
+            for layer, found in self.explanations.items()
+        }
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check came out as it should."""
+        return all(check.passed for check in self.checks)
+
+
+def run(
+    output: str | os.PathLike[str] = "invert_demo", *, progress: bool = True
+) -> Findings:
+    """Do the whole job, print what is found, write it to a folder.
+
+    Args:
+        output: The folder; made if need be. Files of an earlier run are replaced.
+        progress: Show what is being done, and how far it is.
+
+    Raises:
+        ImportError: scikit-learn, the extra `demo`, is not installed.
+        ValueError: There is a file where the folder should be.
+    """
+    train, held_out = digits.halves(digits.load())
+    console, output = Console(highlight=False), Path(output)
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"`output` must be a folder; got the file {str(output)!r}.")
+    output.mkdir(parents=True, exist_ok=True)
+    screen.show_introduction(console)
+    with screen.Steps(console, visible=progress) as steps:
+        findings = find(train, held_out, steps)
+        with steps.step("Write the results"):
+            write(findings, output)
+    show(findings, console)
+    screen.show_next(console, output, MIN_FRACTION)
+    return findings
+
+
+def find(train: Digits, held_out: Digits, steps: screen.Steps) -> Findings:
+    """Train on one half, explain and check on the other."""
+    with steps.step("Train a network on one half", network.NUM_EPOCHS) as advance:
+        variables = network.train(train, on_epoch=lambda epoch: advance())
+    with steps.step("Watch three layers on the other half"):
+        activations = collected(variables, held_out)
+    with steps.step("Say what is true of each image"):
+        concepts = digits.concepts_of(held_out)
+    with steps.step("Explain every unit", len(activations)) as advance:
+        explanations = by_layer(
+            partial(explained, concepts=concepts), activations, advance
+        )
+    with steps.step("Explain shuffled units", len(activations)) as advance:
+        chance = by_layer(
+            partial(best_by_chance, concepts=concepts), activations, advance
+        )
+    with steps.step("Check what is known"):
+        checked = (
+            check_accuracy(network.accuracy(variables, held_out), len(held_out.labels)),
+            check_own_digits(explanations["logits"]),
+            check_scores(explanations, activations, concepts),
+        )
+    return Findings(activations, concepts, explanations, chance, checked)
+
+
+def collected(
+    variables: network.Variables, held_out: Digits
+) -> Mapping[str, Activations]:
+    """Activations of the job's layers, feature maps by their mean."""
+    return collect(
+        network.DigitNetwork(),
+        batched(held_out.images, BATCH_SIZE, ids=held_out.ids),
+        variables=variables,
+        layers=network.LAYERS,
+        pool="mean",
+        progress=False,
+    )
+
+
+def explained(
+    activations: Activations | Shaped[np.ndarray, "samples neurons"], concepts: Concepts
+) -> Explanations:
+    """The best formulas of each neuron, with the settings of the job."""
+    explanations = explain(
+        activations,
+        concepts,
+        max_length=MAX_LENGTH,
+        beam_size=BEAM_SIZE,
+        min_fraction=MIN_FRACTION,
+        options=Options(progress=False),
+    )
+    assert isinstance(explanations, Explanations)
+    return explanations
+
+
+def best_by_chance(activations: Activations, concepts: Concepts) -> float:
+    """The best AUROC of neurons that mean nothing: these, each shuffled on its own.
+
+    A shuffled neuron is silent as often as before, and all that made it high on one
+    image rather than another is gone; what the search still finds in it is chance.
+    """
+    rng = np.random.default_rng(0)
+    shuffled = rng.permuted(np.asarray(activations), axis=0)
+    return float(np.nanmax(explained(shuffled, concepts).scores))
+
+
+def by_layer(
+    function: Callable[[Activations], T],
+    activations: Mapping[str, Activations],
+    advance: Callable[[], None],
+) -> dict[str, T]:
+    """The function of each layer's activations, one layer after the other."""
+    results = {}
+    for layer, values in activations.items():
+        results[layer] = function(values)
+        advance()
+    return results
+
+
+def show(
+    findings: Findings, console: Console, *, num_shown: int = screen.NUM_SHOWN
+) -> None:
+    """Print the labels, from the logits down, and what was checked."""
+    for layer in reversed(network.LAYERS):
+        screen.show_layer(
+            console,
+            layer,
+            findings.labels[layer],
+            chance=findings.chance[layer],
+            num_shown=num_shown,
+        )
+    screen.show_legend(console, best_first(findings.labels["hidden"])[0])
+    screen.show_checks(console, findings.checks)
+
+
+def write(findings: Findings, output: Path) -> None:
+    """Write what was explained, what was found, and what was checked."""
+    files.write_inputs(findings.activations, findings.concepts, output)
+    files.write_explanations(findings.explanations, output)
+    files.write_labels(chain.from_iterable(findings.labels.values()), output)
+    files.write_checks(findings.checks, output)
+    with (output / "labels.txt").open("w", encoding="utf-8") as file:
+        show(findings, Console(file=file, width=100), num_shown=sys.maxsize)
