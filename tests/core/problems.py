@@ -42,8 +42,13 @@ def wide(values):
 @cache
 def searcher(objective, settings):
     """The search of a block of neurons, compiled once per settings."""
-    one = partial(search, objective=objective, settings=settings)
-    return jax.jit(jax.vmap(one, in_axes=(0, None)))
+
+    def search_one(weights, table, is_active):
+        return search(
+            weights, table, objective=objective, settings=settings, is_active=is_active
+        )
+
+    return jax.jit(jax.vmap(search_one, in_axes=(0, None, 0)))
 
 
 def compress(activations, masks):
@@ -74,10 +79,12 @@ def pack_rows(rows, layout=None):
     return packing.spread(limbs, layout).transpose(1, 2, 0, 3), table
 
 
-def solve_rows(rows, settings, *, objective=AUROC, layout=None):
+def solve_rows(rows, settings, *, objective=AUROC, layout=None, is_active=None):
     """Per neuron and step the beam of the search, as lists of `Answer`."""
-    found = searcher(objective, settings)(*pack_rows(rows, layout))
-    return read(found, settings)
+    if is_active is None:
+        is_active = np.ones(len(rows.sums), bool)
+    weights, table = pack_rows(rows, layout)
+    return read(searcher(objective, settings)(weights, table, is_active), settings)
 
 
 def read(found, settings):
