@@ -1,0 +1,239 @@
+"""How many examples per second does each reader of TFDS files give?
+
+A data set of small photos with labels is written in each file format. Its concepts and
+its images are read by `from_tfds` and `tfds_batches`, and by TFDS's own `data_source`,
+which reads no tfrecord and, for parquet, reads the whole file first. Both must give the
+same labels and the same pixels.
+
+    python benchmarks/bench_concepts.py --num-examples 10000 --image-size 32
+"""
+
+import argparse
+import io
+import json
+import struct
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+import tensorflow_datasets as tfds
+from PIL import Image
+from report import markdown
+from timing import append_line, environment, measure, peak_memory
+
+from invert_jax.concepts._crc32c import crc32c_of_each
+from invert_jax.concepts._tfds_records import mask_crc
+from invert_jax.concepts.tfds import from_tfds, tfds_batches
+
+FORMATS = ("array_record", "parquet", "tfrecord")
+NUM_CLASSES = 10
+SHARD = "photos-test.{file_format}-00000-of-00001"
+
+
+def main() -> None:
+    """Write the data set, read it in every way, append one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--num-examples", type=int, default=10_000)
+    parser.add_argument("--image-size", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    default = Path(__file__).parent / "results" / "bench_concepts.jsonl"
+    parser.add_argument("--output", type=Path, default=default)
+    arguments = parser.parse_args()
+
+    records = serialized_photos(arguments.num_examples, arguments.image_size)
+    with tempfile.TemporaryDirectory() as directory:
+        of_formats = {
+            file_format: measured(
+                written(Path(directory, file_format, "1.0.0"), file_format, records),
+                file_format,
+                arguments,
+            )
+            for file_format in FORMATS
+        }
+    record = {
+        "benchmark": "concepts",
+        "num_examples": arguments.num_examples,
+        "image_size": arguments.image_size,
+        "num_bytes": sum(map(len, records)),
+        "examples_per_second": of_formats,
+        "peak_memory": peak_memory(),
+        "tensorflow_datasets": tfds.__version__,
+        "pillow": PIL.__version__,
+        **environment(),
+    }
+    append_line(arguments.output, record)
+    print(json.dumps(record))
+    print(rates_table(record))
+
+
+def rates_table(record: dict[str, Any]) -> str:
+    """The rates of a run, one row per reader."""
+    of_formats = record["examples_per_second"]
+    readers = [key for key in of_formats["array_record"] if key != "same"]
+    rows = [
+        (
+            reader,
+            *(
+                f"{of_formats[each][reader]:,}"
+                if reader in of_formats[each]
+                else "none"
+                for each in FORMATS
+            ),
+        )
+        for reader in readers
+    ]
+    return markdown(("examples per second", *FORMATS), rows)
+
+
+def measured(
+    directory: Path, file_format: str, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Examples per second of each way to read one format, and whether they agree."""
+    rate = partial(examples_per_second, arguments=arguments)
+    rates: dict[str, Any] = {}
+    rates["from_tfds"], concepts = rate(
+        partial(from_tfds, directory, "test", progress=False)
+    )
+    for workers in arguments.workers:
+        rates[f"tfds_batches, {workers} workers"], images = rate(
+            partial(images_of, directory, workers=workers)
+        )
+    if file_format == "tfrecord":
+        return rates | {"same": None}
+    rates["data_source, labels"], labels = rate(partial(labels_of_tfds, directory))
+    rates["data_source, images"], expected = rate(partial(images_of_tfds, directory))
+    same = np.array_equal(concepts.masks().argmax(axis=1), labels)
+    return rates | {"same": same and np.array_equal(images, expected)}
+
+
+def images_of(directory: Path, *, workers: int) -> np.ndarray:
+    """All images, by our reader."""
+    batches = tfds_batches(directory, "test", workers=workers)
+    return np.concatenate([batch.inputs for batch in batches])
+
+
+def examples_per_second(
+    read: Callable[[], Any], *, arguments: argparse.Namespace
+) -> tuple[float, Any]:
+    """The median rate, and what was read; the first time is not counted."""
+    read()
+    timing, result = measure(read, repeats=arguments.repeats)
+    return round(arguments.num_examples / timing.wall), result
+
+
+def labels_of_tfds(directory: Path) -> np.ndarray:
+    """All labels, by TFDS's own reader; the images are left encoded."""
+    builder = tfds.builder_from_directory(directory)
+    skip = {"image": tfds.decode.SkipDecoding()}
+    source = builder.as_data_source("test", decoders=skip)
+    return np.array([each["label"] for each in source])
+
+
+def images_of_tfds(directory: Path) -> np.ndarray:
+    """All images, by TFDS's own reader."""
+    source = tfds.builder_from_directory(directory).as_data_source("test")
+    return np.stack([each["image"] for each in source])
+
+
+def features() -> tfds.features.FeaturesDict:
+    """A photo, its label, its name."""
+    return tfds.features.FeaturesDict(
+        {
+            "id": tfds.features.Text(),
+            "image": tfds.features.Image(),
+            "label": tfds.features.ClassLabel(num_classes=NUM_CLASSES),
+        }
+    )
+
+
+def serialized_photos(num_examples: int, image_size: int) -> list[bytes]:
+    """Examples as TFDS stores them: smooth color noise as JPEG, and a label."""
+    rng, of_photos = np.random.default_rng(0), features()
+    return [
+        of_photos.serialize_example(
+            {
+                "id": f"photo_{index:06}",
+                "image": photo(rng, image_size),
+                "label": int(rng.integers(NUM_CLASSES)),
+            }
+        )
+        for index in range(num_examples)
+    ]
+
+
+def photo(rng: np.random.Generator, image_size: int) -> io.BytesIO:
+    """A JPEG file of blurred noise, about as large as one of a photo."""
+    coarse = rng.integers(256, size=(image_size // 4 + 1, image_size // 4 + 1, 3))
+    image = Image.fromarray(coarse.astype(np.uint8)).resize((image_size, image_size))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90)
+    file.seek(0)
+    return file
+
+
+def written(directory: Path, file_format: str, records: list[bytes]) -> Path:
+    """The directory of the data set, with one file of the format."""
+    directory.mkdir(parents=True)
+    features().save_config(directory)
+    split = {
+        "name": "test",
+        "numBytes": str(sum(map(len, records))),
+        "shardLengths": [str(len(records))],
+        "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+    }
+    info = {
+        "fileFormat": file_format,
+        "name": "photos",
+        "splits": [split],
+        "version": "1.0.0",
+    }
+    (directory / "dataset_info.json").write_text(json.dumps(info))
+    shard = directory / SHARD.format(file_format=file_format)
+    {
+        "array_record": write_array_record,
+        "parquet": write_parquet,
+        "tfrecord": write_tfrecord,
+    }[file_format](shard, records)
+    return directory
+
+
+def write_array_record(path: Path, records: list[bytes]) -> None:
+    """One record per chunk, as TFDS writes."""
+    from array_record.python import array_record_module
+
+    writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
+    for record in records:
+        writer.write(record)
+    writer.close()
+
+
+def write_parquet(path: Path, records: list[bytes]) -> None:
+    """One column of bytes in row groups of 100, as TFDS writes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"data": pa.array(records, pa.binary())})
+    pq.write_table(table, path, row_group_size=100)
+
+
+def write_tfrecord(path: Path, records: list[bytes]) -> None:
+    """Length, checksum of the length, data, checksum of the data."""
+    lengths = [struct.pack("<Q", len(record)) for record in records]
+    crcs = zip(
+        crc32c_of_each(lengths).tolist(), crc32c_of_each(records).tolist(), strict=True
+    )
+    with path.open("wb") as file:
+        for length, record, (of_length, of_data) in zip(
+            lengths, records, crcs, strict=True
+        ):
+            file.write(length + struct.pack("<I", mask_crc(of_length)))
+            file.write(record + struct.pack("<I", mask_crc(of_data)))
+
+
+if __name__ == "__main__":
+    main()
