@@ -1,6 +1,7 @@
 """What each kind of feature says of an example: classes, flags, numbers, texts."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -168,7 +169,7 @@ def _shortest(number: float) -> str:
 
 def _by_place(values: list, leaf: Leaf) -> Shaped[np.ndarray, "items places"]:
     """The values as rows, one per item of the open sequences around a fixed shape."""
-    num_places = int(np.prod(leaf.fixed_shape))
+    num_places = math.prod(leaf.fixed_shape)
     if num_places == 0 or len(values) % num_places:
         raise ValueError(
             f"the feature {leaf.path!r} must have arrays of shape {leaf.fixed_shape}; "

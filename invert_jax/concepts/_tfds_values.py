@@ -1,5 +1,6 @@
 """The values of one feature in one example, serialized or already decoded."""
 
+import math
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +32,7 @@ def scalars(example: Mapping[str, Any], leaf: Leaf) -> list:
     if leaf.feature.np_dtype == np.uint64:  # stored as int64 of the same bits
         return np.array(values, np.int64).view(np.uint64).tolist()
     if not leaf.lengths and None not in info.shape:
-        _check_number(leaf, len(values), int(np.prod(info.shape)))
+        _check_number(leaf, len(values), math.prod(info.shape))
     return values
 
 
