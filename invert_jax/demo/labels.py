@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Float
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +18,7 @@ VERDICTS = (
     (0.75, "fair"),
     (0.0, "weak"),
 )
-CHANCE = "no better than chance"
+CHANCE = "chance"
 NO_LABEL = {
     "constant": "always the same",
     "no_candidate": "no formula fits",
@@ -33,6 +35,7 @@ class Label(NamedTuple):
         auroc: How often it is higher on an image of the formula than on another.
         num_positives: Images on which the formula holds.
         share: The same over all images.
+        chance: The AUROC that the search reaches on the neuron, shuffled.
         log10_p: Of the two-sided Mann-Whitney test, not corrected for the search.
         status: As in `Explanations`.
         verdict: What the number says, in words.
@@ -44,6 +47,7 @@ class Label(NamedTuple):
     auroc: float
     num_positives: int
     share: float
+    chance: float
     log10_p: float
     status: str
     verdict: str
@@ -55,12 +59,12 @@ def verdict(status: str, auroc: float, *, chance: float) -> str:
     Args:
         status: As in `Explanations`.
         auroc: Of the best formula.
-        chance: The AUROC that the search reaches on shuffled neurons.
+        chance: The AUROC that the search reaches on the neuron, shuffled.
 
     >>> verdict("labeled", 0.97, chance=0.7)
     'very good'
     >>> verdict("labeled", 0.69, chance=0.7)
-    'no better than chance'
+    'chance'
     """
     if status in NO_LABEL:
         return NO_LABEL[status]
@@ -70,15 +74,14 @@ def verdict(status: str, auroc: float, *, chance: float) -> str:
 
 
 def labels_of(
-    explanations: Explanations, layer: str, num_samples: int, *, chance: float
+    explanations: Explanations, layer: str, *, chance: Float[np.ndarray, " neurons"]
 ) -> list[Label]:
     """The best formula of each neuron of a layer, in the order of the neurons.
 
     Args:
         explanations: Of the layer.
         layer: Its name.
-        num_samples: Images that the neurons were explained on.
-        chance: The AUROC that the search reaches on shuffled neurons.
+        chance: The AUROC that the search reaches on each neuron, shuffled.
     """
     return [
         Label(
@@ -87,18 +90,20 @@ def labels_of(
             formula=formulas[0],
             auroc=float(auroc),
             num_positives=int(count),
-            share=int(count) / num_samples,
+            share=int(count) / explanations.num_samples,
+            chance=float(by_chance),
             log10_p=float(log10_p),
             status=str(status),
-            verdict=verdict(str(status), float(auroc), chance=chance),
+            verdict=verdict(str(status), float(auroc), chance=float(by_chance)),
         )
-        for neuron, (formulas, auroc, count, log10_p, status) in enumerate(
+        for neuron, (formulas, auroc, count, log10_p, status, by_chance) in enumerate(
             zip(
                 explanations.formulas,
                 explanations.scores[:, 0],
                 explanations.num_positives[:, 0],
                 explanations.log10_p[:, 0],
                 explanations.status,
+                chance,
                 strict=True,
             )
         )
@@ -122,6 +127,7 @@ def table(labels: Sequence[Label], *, title: str, width: int | None = None) -> T
     result.add_column("unit", justify="right", no_wrap=True)
     result.add_column("responds to", ratio=1)
     result.add_column("AUROC", justify="right", no_wrap=True)
+    result.add_column("chance", justify="right", no_wrap=True)
     result.add_column("share", justify="right", no_wrap=True)
     result.add_column("how well", no_wrap=True)
     for label in labels:
@@ -129,6 +135,7 @@ def table(labels: Sequence[Label], *, title: str, width: int | None = None) -> T
             str(label.neuron),
             Text(in_words(label.formula)),
             "" if label.formula is None else f"{label.auroc:.4f}",
+            "" if label.formula is None else f"{label.chance:.2f}",
             "" if label.formula is None else f"{label.share:.0%}",
             label.verdict,
         )

@@ -26,8 +26,8 @@ INTRODUCTION = (
 )
 LEGEND = (
     "AUROC: how often the unit is higher on an image that fits the formula than on "
-    "one that does not; 1 is always, 0.5 a coin toss. Share: of the images, those "
-    "that fit."
+    "one that does not; 1 is always, 0.5 a coin toss. Chance: the AUROC found for the "
+    "unit once its values are shuffled. Share: of the images, those that fit."
 )
 NEXT = """\
 What to try next
@@ -36,7 +36,7 @@ What to try next
   find the units for a concept, in Python
       import invert_jax as ij
       explanations = ij.Explanations.load("{output}/explanations/hidden")
-      print(explanations.neurons_for("has_loop"))
+      print(explanations.neurons_for("six"))
   allow longer formulas
       invert-jax explain {output}/activations/hidden.npy {output}/concepts.npz \\
           --max-length 5 --min-fraction {min_fraction} -o {output}/longer
@@ -106,7 +106,6 @@ def show_layer(
     layer: str,
     labels: Sequence[Label],
     *,
-    chance: float,
     num_shown: int = NUM_SHOWN,
 ) -> None:
     """Print the labels of a layer, or the best `num_shown` if there are more."""
@@ -114,10 +113,7 @@ def show_layer(
     if len(labels) > num_shown:
         title, shown = f"{title}, the best {num_shown}", best_first(labels)[:num_shown]
     console.print(table(shown, title=title))
-    console.print(
-        f"Shuffled, the units of this layer reach {chance:.2f} by chance alone.\n",
-        style="dim",
-    )
+    console.print()
 
 
 def show_checks(console: Console, checks: Sequence[Check]) -> None:

@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from invert_jax import Concepts, Explanations, Formula
+from invert_jax import Activations, Concepts, Explanations, Formula
 from invert_jax.demo import Findings, job, run
 from invert_jax.demo.checks import check_accuracy, check_own_digits, check_scores
+from invert_jax.demo.labels import CHANCE, labels_of
 
 metrics = pytest.importorskip("sklearn.metrics")
 
@@ -72,10 +74,33 @@ def test_activations_and_concepts_are_of_the_images_held_out(findings):
         np.testing.assert_array_equal(values.ids, findings.concepts.ids)
 
 
-def test_shuffled_neurons_score_above_a_coin_toss_and_below_real_ones(findings):
+def test_shuffled_neurons_score_above_a_coin_toss_and_most_real_ones_above_them(
+    findings,
+):
     for layer, chance in findings.chance.items():
-        assert 0.55 < chance < 0.75
-        assert chance < np.nanmedian(findings.explanations[layer].scores[:, 0])
+        scores = findings.explanations[layer].scores[:, 0]
+        known = ~np.isnan(scores)
+        np.testing.assert_array_equal(np.isnan(chance), ~known)
+        assert (chance[known] > 0.5).all()
+        assert (chance[known] < 0.75).all()
+        assert (scores[known] > chance[known]).mean() > 0.9
+
+
+def test_a_neuron_that_means_nothing_is_called_chance(findings):
+    noise = np.random.default_rng(7).normal(size=(899, 20)).astype(np.float32)
+    values = Activations(noise, layer="noise")
+    labels = labels_of(
+        job.explained(values, findings.concepts),
+        "noise",
+        chance=job.best_by_chance(values, findings.concepts),
+    )
+    assert sum(label.verdict == CHANCE for label in labels) >= 16
+
+
+def test_the_concept_that_the_ending_asks_for_has_neurons(finished):
+    ending = finished.printed.partition("What to try next")[2]
+    (concept,) = re.findall(r'neurons_for\("(\w+)"\)', ending)
+    assert len(finished.findings.explanations["hidden"].neurons_for(concept)) > 0
 
 
 def test_the_file_of_labels_has_a_line_for_every_neuron(finished):

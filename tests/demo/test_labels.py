@@ -17,7 +17,7 @@ from invert_jax.formula import Formula
 
 def label(neuron, text, auroc, status="labeled", judged="very good"):
     formula = None if text is None else Formula.parse(text)
-    return Label("hidden", neuron, formula, auroc, 90, 0.1, -20.0, status, judged)
+    return Label("hidden", neuron, formula, auroc, 90, 0.1, 0.66, -20.0, status, judged)
 
 
 def printed(renderable, width=90):
@@ -71,7 +71,7 @@ def test_no_formula_has_no_words():
 def test_the_table_shows_each_neuron_with_its_formula_score_and_share():
     text = printed(table([label(7, "six | leans_left", 0.98764)], title="hidden"))
     (row,) = [line for line in text.splitlines() if "leans" in line]
-    for part in ("7", "six OR leans left", "0.9876", "10%", "very good"):
+    for part in ("7", "six OR leans left", "0.9876", "0.66", "10%", "very good"):
         assert part in row
 
 
