@@ -113,6 +113,15 @@ def test_limbs_put_together_give_the_integer_back(rng, num_limbs):
 
 
 @pytest.mark.parametrize("num_limbs", [1, 2, 3, 4])
+def test_the_device_splits_integers_into_the_limbs_of_the_host(rng, num_limbs):
+    largest = min(LARGEST, 2 ** (11 * num_limbs + 12))
+    values = np.array(random_integers(rng, largest))
+    found = exact.split(wide(values), num_limbs=num_limbs)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, exact.to_limbs(values, num_limbs=num_limbs))
+
+
+@pytest.mark.parametrize("num_limbs", [1, 2, 3, 4])
 def test_sums_of_limbs_carry_into_the_next(rng, num_limbs):
     """Each digit may have grown to 2**23 before the digits are put together."""
     top = min(1 << 23, LARGEST >> (11 * (num_limbs - 1)))
