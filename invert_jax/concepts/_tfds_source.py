@@ -77,14 +77,9 @@ class Source:
         ]
         return np.concatenate(of_shards)
 
-    def examples(self, start: int = 0) -> Iterator[Located]:
-        """Each example from number `start` on."""
+    def examples(self) -> Iterator[Located]:
+        """Each example, in order."""
         for shard in self.shards:
-            skipped = min(start, shard.take)
-            start -= skipped
-            shard = shard._replace(skip=shard.skip + skipped, take=shard.take - skipped)
-            if not shard.take:
-                continue
             for record, stored in enumerate(self._stored(shard), shard.skip):
                 yield Located(shard.path, record, stored)
 

@@ -77,6 +77,14 @@ def from_tfds(
     Raises:
         ValueError: Also for data; the message then names the file and the record that
             is damaged or has a label outside the names.
+        ImportError: The data set is not prepared yet, and preparing it needs a package
+            that the message names.
+
+    >>> import tensorflow_datasets as tfds
+    >>> with tfds.testing.mock_data(num_examples=4):
+    ...     concepts = from_tfds("voc", "train", features="objects", progress=False)
+    >>> concepts.names[:2], concepts.ids.tolist()[:2]
+    (('objects/is_difficult', 'objects/is_truncated'), ['train-0', 'train-1'])
     """
     source = open_source(builder_or_directory, split, data_dir)
     probabilities = _probabilities(quantiles)
@@ -130,6 +138,12 @@ def tfds_batches(
         ids: As in `from_tfds`.
         data_dir: As in `from_tfds`.
         workers: Number of threads that decode; by default one per core, at most 16.
+
+    >>> import tensorflow_datasets as tfds
+    >>> with tfds.testing.mock_data(num_examples=4):
+    ...     batches = tfds_batches("cifar10", "test", batch_size=3)
+    >>> [batch.inputs.shape for batch in batches]
+    [(3, 32, 32, 3), (1, 32, 32, 3)]
     """
     for name, value in {"batch_size": batch_size, "workers": workers}.items():
         if value is not None and value < 1:
