@@ -70,8 +70,15 @@ def _array_records(shard: Shard) -> Iterator[bytes]:
 
 def _open_array_record(shard: Shard) -> Any:
     """The reader of the file, once it is known to hold what it should."""
-    from array_record.python import array_record_module
-
+    try:
+        from array_record.python import array_record_module
+    except ImportError as error:
+        raise ImportError(
+            f"reading `{shard.path}` needs `array_record`; install it with `pip "
+            "install array_record`, or prepare the data set as parquet or tfrecord where it "
+            "does not exist for the system.",
+            name="array_record",
+        ) from error
     try:
         reader = array_record_module.ArrayRecordReader(
             shard.path, options="readahead_buffer_size:0"

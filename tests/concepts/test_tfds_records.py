@@ -1,4 +1,5 @@
 import itertools
+import sys
 
 import pytest
 
@@ -84,6 +85,13 @@ def test_a_truncated_array_record_is_not_taken_for_an_empty_one(tmp_path):
     path.write_bytes(path.read_bytes()[:70_000])
     with pytest.raises(ValueError, match=r"file` must hold 20 records .* got 0"):
         list(read_shard(_shard(path, 20), "array_record"))
+
+
+def test_without_array_record_the_package_to_install_is_named(tmp_path, monkeypatch):
+    WRITERS["array_record"](tmp_path / "file", _records(3))
+    monkeypatch.setitem(sys.modules, "array_record.python", None)
+    with pytest.raises(ImportError, match="needs `array_record`; install it with"):
+        list(read_shard(_shard(tmp_path / "file", 3), "array_record"))
 
 
 def test_a_damaged_record_of_an_array_record_is_named(tmp_path):
