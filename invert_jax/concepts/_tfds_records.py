@@ -74,9 +74,9 @@ def _open_array_record(shard: Shard) -> Any:
         from array_record.python import array_record_module
     except ImportError as error:
         raise ImportError(
-            f"reading `{shard.path}` needs `array_record`; install it with `pip "
-            "install array_record`, or prepare the data set as parquet or tfrecord where it "
-            "does not exist for the system.",
+            f"reading `{shard.path}` needs `array_record`: use `pip install "
+            "array_record`; where that does not exist, prepare the data set as "
+            "parquet or tfrecord.",
             name="array_record",
         ) from error
     try:

@@ -90,7 +90,7 @@ def test_a_truncated_array_record_is_not_taken_for_an_empty_one(tmp_path):
 def test_without_array_record_the_package_to_install_is_named(tmp_path, monkeypatch):
     WRITERS["array_record"](tmp_path / "file", _records(3))
     monkeypatch.setitem(sys.modules, "array_record.python", None)
-    with pytest.raises(ImportError, match="needs `array_record`; install it with"):
+    with pytest.raises(ImportError, match="needs `array_record`: use `pip install"):
         list(read_shard(_shard(tmp_path / "file", 3), "array_record"))
 
 
