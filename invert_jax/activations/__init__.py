@@ -8,3 +8,4 @@ from invert_jax.activations.directions import encode as encode
 from invert_jax.activations.directions import project as project
 from invert_jax.activations.listing import layers as layers
 from invert_jax.activations.pooling import position_ids as position_ids
+from invert_jax.activations.store import open_store as open_store

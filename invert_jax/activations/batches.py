@@ -69,30 +69,23 @@ def batched(
     ]
 
 
-def full_batches(
-    batches: Iterable, *, size_of: Callable[[int], int]
-) -> Iterator[FullBatch]:
-    """Check batches against the first one and cut them all anew, to one size.
+def full_batches(batches: Iterable[Batch], size: int) -> Iterator[FullBatch]:
+    """Cut batches anew, to one size.
 
-    Args:
-        batches: Trees of arrays, or `Batch`es.
-        size_of: The size to cut to, from the number of samples of the first batch.
-
-    >>> batches = [np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0])]
-    >>> [batch.inputs.tolist() for batch in full_batches(batches, size_of=lambda _: 2)]
+    >>> batches = [Batch(np.array([1.0, 2.0, 3.0])), Batch(np.array([4.0, 5.0]))]
+    >>> [batch.inputs.tolist() for batch in full_batches(batches, 2)]
     [[1.0, 2.0], [3.0, 4.0], [5.0, 5.0]]
     """
-    size, held = 0, []
-    for num_samples, batch in _alike(batches):
-        size = size or size_of(num_samples)
+    held: list[Batch] = []
+    for batch in batches:
         held.append(batch)
-        if sum(map(_size, held)) >= size:
+        if sum(map(size_of, held)) >= size:
             whole = _joined(held)
-            for start in range(0, _size(whole) - size + 1, size):
+            for start in range(0, size_of(whole) - size + 1, size):
                 yield _full(_cut(whole, start, start + size), size)
-            held = [_cut(whole, _size(whole) // size * size, _size(whole))]
+            held = [_cut(whole, size_of(whole) // size * size, size_of(whole))]
     rest = _joined(held) if held else None
-    if rest is not None and _size(rest):
+    if rest is not None and size_of(rest):
         yield _full(rest, size)
 
 
@@ -112,19 +105,55 @@ def count_samples(batches: Iterable) -> int | None:
     return sum(sizes)
 
 
-def _alike(batches: Iterable) -> Iterator[tuple[int, Batch]]:
-    """Each batch and its number of samples, if it is like the first."""
+def skip_samples(
+    batches: Iterable[Batch],
+    num_samples: int,
+    check: Callable[[Batch, int], None],
+) -> Iterator[Batch]:
+    """The batches without their first samples, which are checked instead.
+
+    Args:
+        batches: Batches.
+        num_samples: Number of samples to leave out.
+        check: Called with what is left out and the number of its first sample.
+    """
+    start = 0
+    for batch in batches:
+        skipped = min(max(num_samples - start, 0), size_of(batch))
+        if skipped:
+            check(_cut(batch, 0, skipped), start)
+        if skipped < size_of(batch):
+            yield _cut(batch, skipped, size_of(batch)) if skipped else batch
+        start += size_of(batch)
+    if start < num_samples:
+        raise ValueError(
+            f"`batches` must hold the {num_samples} samples that the store already "
+            f"has; they ended after {start}."
+        )
+
+
+def alike_batches(batches: Iterable) -> Iterator[Batch]:
+    """Each item as a batch of arrays, if it is like the first.
+
+    >>> next(alike_batches([np.zeros((3, 2))])).inputs.shape
+    (3, 2)
+    """
     _refuse_arrays(batches)
     first = None
     for index, item in enumerate(batches):
         batch = _as_batch(item, index)
-        num_samples = _num_samples(batch, f"batch {index}")
+        _num_samples(batch, f"batch {index}")
         first = _kinds(batch) if first is None else first
         _check_alike(first, _kinds(batch), index)
-        yield num_samples, batch
+        yield batch
 
 
-def _size(batch: Batch) -> int:
+def size_of(batch: Batch) -> int:
+    """Number of samples.
+
+    >>> size_of(Batch({"x": np.zeros((3, 2))}))
+    3
+    """
     return jax.tree.leaves(batch)[0].shape[0]
 
 
@@ -142,7 +171,7 @@ def _joined(batches: Sequence[Batch]) -> Batch:
 
 def _full(batch: Batch, size: int) -> FullBatch:
     """A batch with its last sample repeated up to the size."""
-    num_samples = _size(batch)
+    num_samples = size_of(batch)
     inputs, where = (batch.inputs, batch.where)
     if num_samples < size:
         inputs, where = jax.tree.map(

@@ -1,24 +1,38 @@
 """Collect the activations of a model's layers over batches."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from itertools import chain
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
+from invert_jax.activations.appending import StoreWriter
 from invert_jax.activations.array import Activations
-from invert_jax.activations.batches import count_samples, full_batches
+from invert_jax.activations.batches import (
+    Batch,
+    alike_batches,
+    count_samples,
+    full_batches,
+    size_of,
+    skip_samples,
+)
 from invert_jax.activations.capture import capture
-from invert_jax.activations.pooling import Pool, neuron_names, position_ids
+from invert_jax.activations.fingerprint import array_fingerprint, program_fingerprint
+from invert_jax.activations.listing import abstract
+from invert_jax.activations.pooling import Pool, neuron_names
 from invert_jax.activations.progress import sample_progress
 from invert_jax.activations.running import (
     Numbers,
     Plan,
+    Program,
     WhereOf,
     compiled,
     plan_layers,
+    program_of,
+    rows,
     run_batches,
     size_for,
 )
@@ -33,6 +47,9 @@ def collect(
     layers: str | Sequence[str] | None = None,
     pool: Pool | Mapping[str, Pool] = "mean",
     where: WhereOf | Mapping[str, WhereOf] | None = None,
+    store: str | os.PathLike | None = None,
+    dtype: Any = None,
+    preprocessing: str = "",
     batch_size: int | None = None,
     progress: bool = True,
 ) -> dict[str, Activations]:
@@ -62,6 +79,12 @@ def collect(
             [samples, neurons]; or a dict of these by name or pattern, else `"mean"`.
         where: Function of the model's inputs that gives False at padding; or a dict of
             such functions by name or pattern, the rest without padding.
+        store: Folder, or address such as `gs://bucket/folder`, to write to. What is
+            there already, of this very collection, is gone on with; anything else is
+            refused. The activations are then read from there, when they are needed.
+        dtype: `"float32"`, `"bfloat16"` or `"float16"`; what the layer has if None.
+        preprocessing: Your name for how the batches were made, of which a store knows
+            nothing else: one made under another name is refused.
         batch_size: Samples that one device runs at a time, whatever the size of the
             batches that come in. If None: 32 on CPU, where results are then the same
             bits however the input was batched; elsewhere the first batch, shared out.
@@ -70,27 +93,92 @@ def collect(
     Returns:
         Activations by layer, in the order in which the model has them.
 
+    Raises:
+        OSError: If the disk is full. The same call goes on when there is space.
+
     >>> model = lambda images: {"ink": images.mean((1, 2)), "corner": images[:, :1, :1]}
     >>> images = np.arange(12.0, dtype=np.float32).reshape(3, 2, 2)
     >>> collect(model, [images[:2], images[2:]], layers="ink", progress=False)
     {'ink': Activations(3 samples, 1 neurons, float32, layer='ink')}
     """
     captured = capture(model, variables, call)
-    total = count_samples(batches)
-    devices = jax.local_devices()
-    stream = full_batches(batches, size_of=partial(size_for, devices, batch_size))
-    first = next(stream, None)
+    incoming = alike_batches(batches)
+    first = next(incoming, None)
     if first is None:
         raise ValueError("`batches` must hold at least one batch; got none.")
     plans = plan_layers(captured, first, layers, pool, where)
-    run = compiled(captured, plans, where, devices)
+    program = program_of(captured, plans, where, checked_dtype(dtype))
+    sink: Gathered | StoreWriter = Gathered(plans)
+    if store is not None:
+        sink = _writer(store, captured.state, program, plans, first, preprocessing)
 
-    gathered = Gathered(plans)
-    with sample_progress("collecting", total, show=progress) as advance:
-        for batch, numbers in run_batches(run, chain([first], stream)):
-            gathered.add(batch.ids, batch.num_samples, numbers)
+    devices = jax.local_devices()
+    size = size_for(devices, batch_size, size_of(first))
+    start = sink.num_samples
+    rest = skip_samples(chain([first], incoming), start, sink.check_known)
+    run = compiled(program, captured.state, plans, devices)
+    with sample_progress(
+        "collecting", count_samples(batches), start=start, show=progress
+    ) as advance:
+        stream = full_batches(rest, size)
+        for batch, numbers in run_batches(run, stream, first_sample=start):
+            sink.add(batch.ids, batch.num_samples, numbers)
             advance(batch.num_samples)
-    return gathered.activations()
+    return sink.activations()
+
+
+def checked_dtype(dtype: Any) -> str | None:
+    """The name of a type of activations, or None.
+
+    >>> checked_dtype(np.float16)
+    'float16'
+    """
+    names = ("float32", "bfloat16", "float16")
+    name = None if dtype is None else str(np.dtype(dtype))
+    if name not in (None, *names):
+        raise TypeError(f"`dtype` must be {', '.join(names)} or None; got {name}.")
+    return name
+
+
+def _writer(
+    store: str | os.PathLike,
+    state: PyTree,
+    program: Program,
+    plans: Mapping[str, Plan],
+    first: Batch,
+    preprocessing: str,
+) -> StoreWriter:
+    shapes, fingerprint = _traced(program, state, first)
+    made_of = {
+        "preprocessing": preprocessing,
+        "layers": ", ".join(plans),
+        "pool": ", ".join(_pool_name(plan.pool) for plan in plans.values()),
+        "dtype": ", ".join(str(each.values.dtype) for each in shapes),
+        "variables": array_fingerprint(state),
+        "program": fingerprint,
+        "jax": jax.__version__,
+    }
+    return StoreWriter(store, plans, dict(zip(plans, shapes, strict=True)), made_of)
+
+
+def _traced(
+    program: Program, state: PyTree, first: Batch
+) -> tuple[tuple[Numbers, ...], str]:
+    """Shapes and fingerprint of the program, whatever the size of the batches."""
+
+    def of(size: int) -> tuple[tuple[Numbers, ...], str]:
+        args = (state, *abstract((first.inputs, first.where), size))
+        return jax.eval_shape(program, *args), program_fingerprint(program, *args)
+
+    try:
+        return of(2)
+    except Exception:
+        # A model written for one size of the batch.
+        return of(size_of(first))
+
+
+def _pool_name(pool: Pool) -> str:
+    return getattr(pool, "__qualname__", str(pool)) if callable(pool) else str(pool)
 
 
 class Gathered:
@@ -101,6 +189,9 @@ class Gathered:
         self.values: dict[str, list[np.ndarray]] = {name: [] for name in plans}
         self.ids: dict[str, list[np.ndarray]] = {name: [] for name in plans}
         self.num_samples = 0
+
+    def check_known(self, batch: Batch, start: int) -> None:
+        """Refuses nothing: what is in memory starts from the first sample."""
 
     def add(
         self,
@@ -129,18 +220,3 @@ class Gathered:
             ids=np.concatenate(ids) if ids else None,
             layer=name,
         )
-
-
-def rows(
-    plan: Plan, numbers: Numbers, ids: np.ndarray | None, first_sample: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """The samples of one layer in one batch, and their ids."""
-    values = np.asarray(numbers.values)
-    if not plan.positions:
-        return values, ids
-    shape, num_channels = values.shape[1:-1], values.shape[-1]
-    if ids is None:
-        ids = np.arange(first_sample, first_sample + len(values))
-    kept = None if numbers.kept is None else np.asarray(numbers.kept)
-    flat = values.reshape(-1, num_channels) if kept is None else values[kept]
-    return flat, position_ids(ids, shape, kept)

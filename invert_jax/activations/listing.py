@@ -65,9 +65,9 @@ def layers(
 def find_layers(captured: Capture, inputs: PyTree) -> dict[str, Layer]:
     """Every layer, in the order in which the model was run or defined."""
     size = _batch_size(inputs)
-    shapes = _output_shapes(captured, _of_size(inputs, size))
+    shapes = _output_shapes(captured, abstract(inputs, size))
     try:
-        others = _output_shapes(captured, _of_size(inputs, size + 1))
+        others = _output_shapes(captured, abstract(inputs, size + 1))
     except Exception:
         # A model written for one size of the batch: the first axis of that length.
         others = {}
@@ -157,6 +157,20 @@ def _unknown(pattern: str, available: Mapping[str, Layer], captured: Capture) ->
     return message
 
 
+def abstract(tree: PyTree, size: int) -> PyTree:
+    """Shapes and types of a tree of arrays, for another number of samples.
+
+    >>> abstract(np.zeros((3, 2), np.float32), 5)
+    ShapeDtypeStruct(shape=(5, 2), dtype=float32)
+    """
+
+    def resized(leaf: Any) -> jax.ShapeDtypeStruct:
+        shape = (size, *np.shape(leaf)[1:])
+        return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+    return jax.tree.map(resized, tree)
+
+
 def _batch_size(inputs: PyTree) -> int:
     leaves = jax.tree.leaves(inputs)
     sizes = {np.shape(leaf)[0] if np.ndim(leaf) else -1 for leaf in leaves}
@@ -166,14 +180,6 @@ def _batch_size(inputs: PyTree) -> int:
             f"shapes {[np.shape(leaf) for leaf in leaves]}."
         )
     return sizes.pop()
-
-
-def _of_size(inputs: PyTree, size: int) -> PyTree:
-    def resized(leaf: Any) -> jax.ShapeDtypeStruct:
-        shape = (size, *np.shape(leaf)[1:])
-        return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
-
-    return jax.tree.map(resized, inputs)
 
 
 def _output_shapes(

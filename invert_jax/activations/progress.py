@@ -20,17 +20,18 @@ class RateColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """The text of one task."""
-        rate = task.completed / task.elapsed if task.elapsed else 0.0
+        done = task.completed - task.fields["start_at"]
+        rate = done / task.elapsed if task.elapsed else 0.0
         return Text(f"{int(task.completed):,} samples, {rate:,.0f}/s")
 
 
 @contextmanager
 def sample_progress(
-    title: str, total: int | None, *, show: bool
+    title: str, total: int | None, *, start: int = 0, show: bool
 ) -> Iterator[Callable[[int], None]]:
     """Shows a bar and gives the function that moves it on by a number of samples."""
     columns = (TextColumn(title), BarColumn(), RateColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(title, total=total, completed=start, start_at=start)
         yield lambda num_samples: bar.advance(task, num_samples)
         bar.update(task, total=bar.tasks[task].completed)

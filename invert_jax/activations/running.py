@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, PyTree, Shaped
 
-from invert_jax.activations.batches import FullBatch
+from invert_jax.activations.batches import Batch, FullBatch
 from invert_jax.activations.capture import Capture
 from invert_jax.activations.listing import (
     Layer,
@@ -21,7 +21,13 @@ from invert_jax.activations.listing import (
     select_layers,
     silent_layers,
 )
-from invert_jax.activations.pooling import Pool, checked_pool, fitted_where, pool_values
+from invert_jax.activations.pooling import (
+    Pool,
+    checked_pool,
+    fitted_where,
+    pool_values,
+    position_ids,
+)
 
 WhereOf = Callable[[PyTree], Array]
 CPU_BATCH = 32
@@ -55,12 +61,13 @@ class Numbers(NamedTuple):
     finite: Bool[Array | np.ndarray, " samples"]
 
 
+Program = Callable[[PyTree, PyTree, Any], tuple[Numbers, ...]]
 Run = Callable[[FullBatch], dict[str, Numbers]]
 
 
 def plan_layers(
     captured: Capture,
-    first: FullBatch,
+    first: Batch,
     layers: str | Sequence[str] | None,
     pool: Pool | Mapping[str, Pool],
     where: WhereOf | Mapping[str, WhereOf] | None,
@@ -109,24 +116,34 @@ def size_for(
     return (batch_size or of_device) * len(devices)
 
 
-def compiled(
+def program_of(
     captured: Capture,
     plans: Mapping[str, Plan],
     where: WhereOf | Mapping[str, WhereOf] | None,
-    devices: Sequence[jax.Device],
-) -> Run:
-    """One program for all batches, which are spread over the devices."""
+    dtype: str | None,
+) -> Program:
+    """The pure function of state, inputs and masks that gives the numbers."""
 
     def program(state: PyTree, inputs: PyTree, masks: Any) -> tuple[Numbers, ...]:
         outputs = captured.forward(state, inputs)
         mask_of = _mask_function(where, inputs, masks)
         return tuple(
-            layer_numbers(plan, plan.layer.take(outputs), mask_of(name), name)
+            layer_numbers(plan, plan.layer.take(outputs), mask_of(name), name, dtype)
             for name, plan in plans.items()
         )
 
+    return program
+
+
+def compiled(
+    program: Program,
+    state: PyTree,
+    plans: Mapping[str, Plan],
+    devices: Sequence[jax.Device],
+) -> Run:
+    """One program for all batches, which are spread over the devices."""
     step = jax.jit(program)
-    state, place = _placed(captured.state, devices)
+    state, place = _placed(state, devices)
 
     def run(batch: FullBatch) -> dict[str, Numbers]:
         numbers = step(state, *place((batch.inputs, batch.where)))
@@ -136,32 +153,37 @@ def compiled(
 
 
 def layer_numbers(
-    plan: Plan, values: Shaped[Array, "samples ..."], mask: Array | None, name: str
+    plan: Plan,
+    values: Shaped[Array, "samples ..."],
+    mask: Array | None,
+    name: str,
+    dtype: str | None,
 ) -> Numbers:
     """The numbers of one layer, and whether they are finite."""
     where = None if mask is None else fitted_where(mask, values.shape, name)
     if not plan.positions:
-        numbers = pool_values(values, where, plan.pool)
+        pooled = pool_values(values, where, plan.pool)
+        numbers = pooled.astype(dtype or pooled.dtype)
         return Numbers(numbers, None, jnp.isfinite(numbers).all(1))
     if values.ndim < 3:
         raise ValueError(
             "`pool='positions'` needs a layer of shape [samples, positions..., "
             f"channels]; {name!r} has {values.shape}. Give a dict of pools by layer."
         )
+    values = values.astype(dtype or values.dtype)
     finite = jnp.isfinite(values).all(-1)
     finite = finite if where is None else finite | ~where
     return Numbers(values, where, finite.reshape(len(finite), -1).all(1))
 
 
 def run_batches(
-    run: Run, batches: Iterable[FullBatch]
+    run: Run, batches: Iterable[FullBatch], *, first_sample: int = 0
 ) -> Iterator[tuple[FullBatch, dict[str, Numbers]]]:
     """The numbers of each batch, on the host and without filling.
 
     The next batch is under way while one is read back.
     """
     waiting: deque[tuple[FullBatch, dict[str, Numbers]]] = deque()
-    first_sample = 0
     for batch in _and_nones(batches, IN_FLIGHT - 1):
         if batch is not None:
             waiting.append((batch, run(batch)))
@@ -173,6 +195,21 @@ def run_batches(
             _refuse_not_finite(fetched, done, first_sample)
             first_sample += done.num_samples
             yield done, fetched
+
+
+def rows(
+    plan: Plan, numbers: Numbers, ids: np.ndarray | None, first_sample: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The samples of one layer in one batch, and their ids."""
+    values = np.asarray(numbers.values)
+    if not plan.positions:
+        return values, ids
+    shape, num_channels = values.shape[1:-1], values.shape[-1]
+    if ids is None:
+        ids = np.arange(first_sample, first_sample + len(values))
+    kept = None if numbers.kept is None else np.asarray(numbers.kept)
+    flat = values.reshape(-1, num_channels) if kept is None else values[kept]
+    return flat, position_ids(ids, shape, kept)
 
 
 def _and_nones(batches: Iterable[FullBatch], count: int) -> Iterator[FullBatch | None]:
@@ -191,8 +228,9 @@ def _refuse_not_finite(
                 sample += f" (id {batch.ids[row].item()!r})"
             raise ValueError(
                 "`model` must put out finite numbers where it is not padding; layer "
-                f"{name!r} gives nan or infinity for {sample}. A sample that is all "
-                "padding has no mean, maximum or last position either."
+                f"{name!r} gives nan or infinity, as {layer.values.dtype}, for "
+                f"{sample}. A sample that is all padding has no mean, maximum or last "
+                "position either."
             )
 
 

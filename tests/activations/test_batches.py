@@ -2,15 +2,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from invert_jax.activations.batches import Batch, batched, count_samples, full_batches
-
-
-def same(size: int) -> int:
-    return size
+from invert_jax.activations.batches import (
+    Batch,
+    alike_batches,
+    batched,
+    count_samples,
+    full_batches,
+    skip_samples,
+)
 
 
 def test_small_batches_are_filled_up_to_the_first():
-    batches = list(full_batches([np.zeros((3, 2)), np.ones((1, 2))], size_of=same))
+    batches = list(full_batches([Batch(np.zeros((3, 2))), Batch(np.ones((1, 2)))], 3))
     assert [batch.inputs.shape for batch in batches] == [(3, 2), (3, 2)]
     assert [batch.num_samples for batch in batches] == [3, 1]
 
@@ -18,8 +21,8 @@ def test_small_batches_are_filled_up_to_the_first():
 def test_batches_are_cut_anew_whatever_their_size():
     whole = np.arange(11)
     for cuts in ([], [1], [4], [4, 8], [2, 3, 9], [10]):
-        batches = [part for part in np.split(whole, cuts)]
-        got = list(full_batches(batches, size_of=lambda _: 4))
+        batches = map(Batch, np.split(whole, cuts))
+        got = list(full_batches(batches, 4))
         assert [batch.inputs.tolist() for batch in got] == [
             [0, 1, 2, 3],
             [4, 5, 6, 7],
@@ -29,8 +32,29 @@ def test_batches_are_cut_anew_whatever_their_size():
 
 
 def test_batches_may_be_smaller_than_the_size_they_are_filled_to():
-    (batch,) = full_batches([jnp.arange(3.0)], size_of=lambda size: size + 2)
+    (batch,) = full_batches([Batch(jnp.arange(3.0))], 5)
     np.testing.assert_array_equal(batch.inputs, [0, 1, 2, 2, 2])
+
+
+@pytest.mark.parametrize("skipped", [0, 1, 3, 4, 5])
+def test_skipped_samples_are_left_out_and_checked(skipped):
+    checked: list[int] = []
+
+    def check(batch, start):
+        assert start == len(checked)
+        checked.extend(batch.inputs.tolist())
+
+    batches = batched(np.arange(5), 2)
+    rest = [list(batch.inputs) for batch in skip_samples(batches, skipped, check)]
+
+    assert checked == list(range(skipped))
+    assert [sample for batch in rest for sample in batch] == [*range(skipped, 5)]
+    assert all(rest)
+
+
+def test_fewer_samples_than_are_to_be_skipped_are_refused():
+    with pytest.raises(ValueError, match=r"the 3 samples .* ended after 2"):
+        list(skip_samples([Batch(np.arange(2))], 3, lambda batch, start: None))
 
 
 def test_samples_are_counted_where_they_can_be():
@@ -43,7 +67,7 @@ def test_trees_ids_and_masks_stay_together():
     where = np.arange(5)[:, None] < np.array([3, 4])
 
     batches = batched(inputs, 2, ids=list("abcde"), where=where)
-    last = list(full_batches(batches, size_of=same))[-1]
+    last = list(full_batches(alike_batches(batches), 2))[-1]
 
     assert last.inputs["x"].tolist() == [4, 4]
     np.testing.assert_array_equal(last.ids, ["e"])
@@ -75,7 +99,7 @@ def test_trees_ids_and_masks_stay_together():
 )
 def test_batches_that_do_not_fit_are_refused(batches, error, message):
     with pytest.raises(error, match=message):
-        list(full_batches(batches, size_of=same))
+        list(alike_batches(batches))
 
 
 def test_a_batch_size_below_one_is_refused():

@@ -1,0 +1,317 @@
+"""Write activations to a store while they are collected.
+
+Rows wait in memory until they fill a file of the array. A file is replaced as a whole,
+and the record after it, so a collection that is killed goes on from the last record.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorstore as ts
+from jaxtyping import Shaped
+
+from invert_jax.activations.array import Activations
+from invert_jax.activations.batches import Batch, size_of
+from invert_jax.activations.running import Numbers, Plan, rows
+from invert_jax.activations.store import (
+    DTYPES,
+    SAMPLES,
+    Record,
+    StoredLayer,
+    open_array,
+    open_root,
+    open_store,
+    read_ids,
+    read_record,
+    readable,
+    write_ids,
+    write_record,
+)
+
+BUFFER_BYTES = 2**27  # rows that wait in memory, all layers together
+PIECE_BYTES = 2**20  # what is read at once
+MOST_SAMPLES = 8192  # in one file
+FLUSH_SECONDS = 30.0
+
+
+class StoreWriter:
+    """A store that grows batch by batch; one that exists already goes on."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        plans: Mapping[str, Plan],
+        shapes: Mapping[str, Numbers],
+        made_of: dict[str, str],
+    ) -> None:
+        self.path, self.plans = path, plans
+        self.root = open_root(path)
+        record = read_record(self.root, path)
+        if record is None:
+            _refuse_foreign(self.root, path)
+            record = Record(False, 0, planned_layers(plans, shapes), {}, made_of)
+            with writable(path, 0):
+                write_record(self.root, record)
+        refuse_stale(record.made_of, made_of, path)
+        self.record = record
+        self.appenders = {
+            layer.name: Appender(self.root, layer) for layer in record.layers
+        }
+        self.known_ids = read_ids(self.root, SAMPLES, record.id_parts)
+        self.waiting_ids: dict[str, list[np.ndarray]] = {}
+        self.num_samples = record.num_samples
+        self.pending: tuple[list, Record] | None = None
+        self.flushed = time.monotonic()
+
+    def check_known(self, batch: Batch, start: int) -> None:
+        """Refuses samples that are not those the store already has."""
+        ids, stop = batch.ids, start + size_of(batch)
+        if (ids is None) != (self.known_ids is None):
+            raise ValueError(
+                f"`batches` must have ids if the store {self.path} has, and none if it "
+                "has none."
+            )
+        if ids is None or self.known_ids is None:
+            return
+        known = self.known_ids[start:stop]
+        if not np.array_equal(ids, known):
+            place = int(np.argmax(ids != known))
+            raise ValueError(
+                "`batches` must hold the samples of the store, in the same order; got "
+                f"id {ids[place].item()!r} for sample {start + place}, where "
+                f"{self.path} has {known[place].item()!r}. Choose another `store`."
+            )
+
+    def add(
+        self,
+        ids: Shaped[np.ndarray, " samples"] | None,
+        num_samples: int,
+        numbers: Mapping[str, Numbers],
+    ) -> None:
+        """Append one batch to every layer."""
+        if ids is not None:
+            self.waiting_ids.setdefault(SAMPLES, []).append(ids)
+        for name, plan in self.plans.items():
+            values, of_rows = rows(plan, numbers[name], ids, self.num_samples)
+            appender = self.appenders[name]
+            appender.add(values)
+            if plan.positions and of_rows is not None:
+                self.waiting_ids.setdefault(appender.layer.ids, []).append(of_rows)
+        self.num_samples += num_samples
+        full = any(appender.is_full for appender in self.appenders.values())
+        if full or time.monotonic() - self.flushed > FLUSH_SECONDS:
+            self.flush(complete=False)
+
+    def flush(self, *, complete: bool) -> None:
+        """Starts to write what waits, and records what was started before."""
+        with writable(self.path, self.record.num_samples):
+            self._settle()
+            writes = [
+                write for each in self.appenders.values() for write in each.flush()
+            ]
+            parts = self._write_ids()
+            layers = tuple(each.layer for each in self.appenders.values())
+            record = self.record._replace(
+                complete=complete,
+                num_samples=self.num_samples,
+                layers=layers,
+                id_parts=parts,
+            )
+            self.pending = (writes, record)
+        self.flushed = time.monotonic()
+
+    def _settle(self) -> None:
+        if self.pending is not None:
+            writes, record = self.pending
+            for write in writes:
+                write.result()
+            write_record(self.root, record)
+            self.record, self.pending = record, None
+
+    def _write_ids(self) -> dict[str, list[int]]:
+        last = self.pending[1] if self.pending else self.record
+        parts = {name: list(ends) for name, ends in last.id_parts.items()}
+        for name, waiting in self.waiting_ids.items():
+            ids = np.concatenate(waiting)
+            ends = parts.setdefault(name, [])
+            start = ends[-1] if ends else 0
+            write_ids(self.root, name, start, ids)
+            ends.append(start + len(ids))
+        self.waiting_ids = {}
+        return parts
+
+    def activations(self) -> dict[str, Activations]:
+        """Writes the rest and opens the store."""
+        if not self.record.complete or self.num_samples > self.record.num_samples:
+            self.flush(complete=True)
+            with writable(self.path, self.record.num_samples):
+                for appender in self.appenders.values():
+                    appender.trim()
+                self._settle()
+        return open_store(self.path)
+
+
+class Appender:
+    """The array of one layer and the rows that wait for it.
+
+    The rows of a file that is not full yet are kept, to be written again with it.
+    """
+
+    def __init__(self, root: ts.KvStore, layer: StoredLayer) -> None:
+        self.layer = layer
+        self.array = open_array(root, layer)
+        self.start = layer.num_rows // layer.chunk[0] * layer.chunk[0]
+        self.waiting: list[np.ndarray] = []
+        if self.start < layer.num_rows:
+            with readable(layer.name):
+                self.waiting = [self.array[self.start : layer.num_rows].read().result()]
+
+    @property
+    def num_rows(self) -> int:
+        """Rows written and waiting."""
+        return self.start + sum(map(len, self.waiting))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the rows that wait fill a file."""
+        return self.num_rows - self.start >= self.layer.chunk[0]
+
+    def add(self, values: Shaped[np.ndarray, "samples neurons"]) -> None:
+        """Appends rows."""
+        self.waiting.append(values.astype(self.layer.dtype, copy=False))
+
+    def flush(self) -> list[Any]:
+        """Starts to write the rows that wait; what comes back says when it is done."""
+        num_rows = self.num_rows
+        if num_rows == self.layer.num_rows:
+            return []
+        data = np.concatenate(self.waiting)
+        self.array = self.array.resize(
+            exclusive_max=[max(num_rows, self.array.shape[0]), self.layer.num_neurons]
+        ).result()
+        write = self.array[self.start : num_rows].write(data)
+        kept = num_rows // self.layer.chunk[0] * self.layer.chunk[0]
+        self.waiting = [data[kept - self.start :].copy()] if kept < num_rows else []
+        self.start = kept
+        self.layer = self.layer._replace(num_rows=num_rows)
+        return [write]
+
+    def trim(self) -> None:
+        """Cuts off rows that a killed run left beyond the last one."""
+        self.array.resize(
+            exclusive_max=[self.layer.num_rows, self.layer.num_neurons]
+        ).result()
+
+
+def planned_layers(
+    plans: Mapping[str, Plan], shapes: Mapping[str, Numbers]
+) -> tuple[StoredLayer, ...]:
+    """The layers of a new store, without rows.
+
+    Args:
+        plans: The layers.
+        shapes: What each gives for a batch of any size: only its shapes are used.
+    """
+    positions = {name: int(np.prod(shapes[name].values.shape[1:-1])) for name in plans}
+    sample_bytes = sum(
+        positions[name] * values.shape[-1] * values.dtype.itemsize
+        for name, (values, *_) in shapes.items()
+    )
+    num_samples = _power_of_two(BUFFER_BYTES / max(sample_bytes, 1), MOST_SAMPLES)
+    return tuple(
+        _planned(index, name, plan, shapes[name].values, num_samples * positions[name])
+        for index, (name, plan) in enumerate(plans.items())
+    )
+
+
+def _planned(
+    index: int, name: str, plan: Plan, values: Any, num_rows: int
+) -> StoredLayer:
+    dtype = str(np.dtype(values.dtype))
+    if dtype not in DTYPES:
+        raise TypeError(
+            f"Layer {name!r} has dtype {dtype}, which a store cannot hold. Choose one "
+            "by `dtype`, such as dtype='float32'."
+        )
+    num_neurons = values.shape[-1]
+    of_piece = PIECE_BYTES / (num_rows * values.dtype.itemsize)
+    piece = min(_power_of_two(of_piece, 2**30), max(num_neurons, 1))
+    folder = f"layers/{index}"
+    return StoredLayer(
+        name=name,
+        folder=folder,
+        dtype=dtype,
+        num_rows=0,
+        num_neurons=num_neurons,
+        shape=list(plan.layer.shape),
+        pool=plan.pool if isinstance(plan.pool, str) else "",
+        ids=folder if plan.positions else SAMPLES,
+        chunk=[num_rows, -(-num_neurons // piece) * piece, piece],
+    )
+
+
+def _power_of_two(most: float, limit: int) -> int:
+    """The largest power of two up to `most` and `limit`, at least 1.
+
+    >>> _power_of_two(1000.0, 8192), _power_of_two(0.5, 8192), _power_of_two(1e9, 8192)
+    (512, 1, 8192)
+    """
+    return min(limit, 2 ** max(0, int(most).bit_length() - 1))
+
+
+def refuse_stale(
+    old: Mapping[str, str], new: Mapping[str, str], path: str | os.PathLike
+) -> None:
+    """Refuses a store that was made of something else."""
+    for name, value in new.items():
+        if name != "jax" and old.get(name) != value:
+            what = {
+                "variables": "The model's variables differ.",
+                "program": "The model, its pooling or its `where` differ"
+                + (
+                    "."
+                    if old.get("jax") == new["jax"]
+                    else f", or only seem to under another jax ({old.get('jax')})."
+                ),
+            }.get(name, f"`{name}` was {old.get(name)!r} and is {value!r}.")
+            raise ValueError(
+                f"`store` must be new, or made by the same collection; {path} was not. "
+                f"{what} Choose another `store`, or delete this one."
+            )
+
+
+def _refuse_foreign(root: ts.KvStore, path: str | os.PathLike) -> None:
+    folder = Path(path)
+    if "://" in str(path):
+        foreign = bool(root.list().result())
+    elif folder.is_file():
+        raise ValueError(f"`store` must be a folder; {path} is a file.")
+    else:
+        # A run killed at its first record leaves a lock.
+        names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+        foreign = any(not name.endswith(".__lock") for name in names)
+    if foreign:
+        raise ValueError(
+            f"`store` must be an empty folder or a store; {path} holds other files."
+        )
+
+
+@contextmanager
+def writable(path: str | os.PathLike, num_samples: int) -> Iterator[None]:
+    """Says what to do when the disk is full."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if "RESOURCE_EXHAUSTED" in str(error) or "No space left" in str(error):
+            raise OSError(
+                errno.ENOSPC,
+                f"No space left for the store {path}. Free some and run the same "
+                f"`collect` again: it goes on after {num_samples} samples",
+            ) from error
+        raise

@@ -1,0 +1,68 @@
+"""Fingerprints of a model and of what is computed with it.
+
+They are of content: the numbers in the model's arrays, and the program that JAX traces.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr
+from jaxtyping import PyTree
+
+
+def array_fingerprint(tree: PyTree) -> str:
+    """Hash of all arrays of a tree, with their places, types and shapes.
+
+    >>> array_fingerprint({"w": np.zeros(2)}) == array_fingerprint({"w": np.zeros(3)})
+    False
+    """
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        digest.update(jax.tree_util.keystr(path).encode())
+        _update(digest, leaf)
+    return digest.hexdigest()
+
+
+def program_fingerprint(function: Callable, *args: PyTree) -> str:
+    """Hash of what a function computes on arguments of these shapes and types.
+
+    >>> import jax.numpy as jnp
+    >>> x = np.zeros(3)
+    >>> program_fingerprint(jnp.sin, x) == program_fingerprint(jnp.cos, x)
+    False
+    """
+    traced = jax.make_jaxpr(function)(*args)
+    # Functions show in the text with their place in memory, which is not content.
+    text = re.sub(r"0x[0-9a-f]+", "", str(traced))
+    digest = hashlib.sha256(text.encode())
+    for constant in _constants(traced):
+        _update(digest, constant)
+    return digest.hexdigest()
+
+
+def _constants(traced: ClosedJaxpr) -> Iterator[Any]:
+    yield from traced.consts
+    for equation in traced.jaxpr.eqns:
+        for part in jax.tree.leaves(equation.params, is_leaf=_is_program):
+            if isinstance(part, ClosedJaxpr):
+                yield from _constants(part)
+            elif isinstance(part, Jaxpr):
+                yield from _constants(ClosedJaxpr(part, ()))
+
+
+def _is_program(value: Any) -> bool:
+    return isinstance(value, (ClosedJaxpr, Jaxpr))
+
+
+def _update(digest: Any, leaf: Any) -> None:
+    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(
+        leaf.dtype, jax.dtypes.prng_key
+    ):
+        leaf = jax.random.key_data(leaf)
+    array = np.ascontiguousarray(leaf)
+    digest.update(f"{array.dtype}{array.shape}".encode())
+    digest.update(array.tobytes() if array.ndim == 0 else array.view(np.uint8).data)

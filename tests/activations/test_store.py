@@ -1,0 +1,432 @@
+"""Stores: written while collecting, resumed after a kill, read in blocks."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from invert_jax.activations import appending
+from invert_jax.activations.batches import Batch, batched
+from invert_jax.activations.collection import collect
+from invert_jax.activations.store import RECORD, StoredMatrix, open_store
+
+IDS = np.array([f"{index}.png" for index in range(100)])
+
+
+@pytest.fixture
+def inputs(rng):
+    return rng.normal(size=(100, 3, 8)).astype(np.float32)
+
+
+@pytest.fixture
+def small_files(monkeypatch):
+    """Files of 16 samples, so that a small collection has several."""
+    monkeypatch.setattr(appending, "MOST_SAMPLES", 16)
+
+
+def model(inputs):
+    return {"tokens": jnp.tanh(inputs), "first": inputs[:, 0]}
+
+
+def gather(inputs, store=None, *, function=model, ids=IDS, **settings):
+    settings = {"pool": {"tokens": "positions"}, "batch_size": 8, **settings}
+    batches = batched(inputs, 16, ids=ids)
+    return collect(function, batches, store=store, progress=False, **settings)
+
+
+def assert_same(got, expected):
+    assert got.keys() == expected.keys()
+    for name, layer in expected.items():
+        np.testing.assert_array_equal(got[name], layer, strict=True)
+        np.testing.assert_array_equal(got[name].ids, layer.ids)
+        assert (got[name].names, got[name].layer) == (layer.names, layer.layer)
+
+
+def stop_after(batches, count):
+    """Batches whose source fails, as a killed run's does."""
+    yield from batches[:count]
+    raise KeyboardInterrupt
+
+
+def test_a_store_holds_what_memory_would(inputs, tmp_path, small_files):
+    expected = gather(inputs)
+    assert_same(gather(inputs, tmp_path / "acts"), expected)
+    assert_same(open_store(tmp_path / "acts"), expected)
+
+
+@pytest.mark.parametrize("pool", ["mean", "flatten"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_every_type_and_name_comes_back(dtype, pool, inputs, tmp_path):
+    settings = {"dtype": dtype, "pool": pool}
+    expected = gather(inputs, **settings)
+    got = gather(inputs, tmp_path, **settings)
+    assert got["tokens"].dtype == dtype
+    assert_same(got, expected)
+
+
+def test_samples_without_ids_are_stored(inputs, tmp_path):
+    got = gather(inputs, tmp_path, ids=None)
+    assert got["first"].ids is None
+    assert_same({"first": got["first"]}, {"first": gather(inputs, ids=None)["first"]})
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 6])
+def test_a_stopped_collection_goes_on_where_it_stopped(
+    count, inputs, tmp_path, small_files
+):
+    settings: dict = {
+        "store": tmp_path,
+        "pool": {"tokens": "positions"},
+        "where": {"tokens": lambda inputs: inputs[..., 0] > 0},
+        "batch_size": 8,
+        "progress": False,
+    }
+    batches = batched(inputs, 16, ids=IDS)
+    expected = collect(model, batches, **(settings | {"store": None}))
+
+    with pytest.raises(KeyboardInterrupt):
+        collect(model, stop_after(batches, max(count, 1)), **settings)
+    done = json.loads((tmp_path / RECORD).read_text())["num_samples"]
+    assert done <= 16 * max(count, 1) and (count < 3 or done > 0)
+    assert_same(collect(model, batches, **settings), expected)
+
+
+def test_a_finished_store_is_not_computed_again(inputs, tmp_path):
+    expected = gather(inputs, tmp_path)
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
+    assert_same(gather(inputs, tmp_path), expected)
+    assert before == {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
+
+
+def test_a_finished_store_takes_more_samples(inputs, tmp_path, small_files):
+    gather(inputs[:50], tmp_path, ids=IDS[:50])
+    assert_same(gather(inputs, tmp_path), gather(inputs))
+
+
+def test_time_alone_makes_a_record(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(appending, "FLUSH_SECONDS", 0.0)
+    batches = batched(inputs, 16, ids=IDS)
+    with pytest.raises(KeyboardInterrupt):
+        collect(model, stop_after(batches, 5), store=tmp_path, batch_size=8)
+    assert json.loads((tmp_path / RECORD).read_text())["num_samples"] >= 48
+    got = collect(model, batches, store=tmp_path, batch_size=8, progress=False)
+    assert_same(got, collect(model, batches, progress=False))
+
+
+def test_an_unfinished_store_is_opened_only_on_request(inputs, tmp_path, small_files):
+    batches = batched(inputs, 16, ids=IDS)
+    with pytest.raises(KeyboardInterrupt):
+        collect(model, stop_after(batches, 5), store=tmp_path, batch_size=8)
+
+    with pytest.raises(ValueError, match=r"stopped after \d+ samples.*partial=True"):
+        open_store(tmp_path)
+    part = open_store(tmp_path, partial=True)["first"]
+    np.testing.assert_array_equal(part, inputs[: part.num_samples, 0])
+    np.testing.assert_array_equal(part.ids, IDS[: part.num_samples])
+
+
+def test_a_block_of_neurons_touches_one_piece_of_each_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(appending, "MOST_SAMPLES", 32)
+    monkeypatch.setattr(appending, "PIECE_BYTES", 32 * 4 * 16)
+    values = np.arange(64 * 100, dtype=np.float32).reshape(64, 100)
+    layer = collect(lambda x: x, [values], store=tmp_path, progress=False)["output"]
+
+    assert isinstance(layer.values, StoredMatrix)
+    layout = layer.values.array.chunk_layout
+
+    assert layout.read_chunk.shape == (32, 16)
+    assert layout.write_chunk.shape == (32, 112)
+    files = list((tmp_path / "layers/0/c").rglob("0"))
+    assert len([file for file in files if file.is_file()]) == 2
+    np.testing.assert_array_equal(layer.block(16, 32), values[:, 16:32])
+    np.testing.assert_array_equal(layer.block(15, 33), values[:, 15:33])
+
+
+def test_wide_layers_have_files_of_few_samples(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(appending, "BUFFER_BYTES", 3 * 8 * 4)
+    got = gather(inputs, tmp_path, pool="flatten", layers="tokens")
+    assert isinstance(got["tokens"].values, StoredMatrix)
+    assert got["tokens"].values.array.chunk_layout.write_chunk.shape == (1, 24)
+    assert_same(got, gather(inputs, pool="flatten", layers="tokens"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"function": lambda x: {"tokens": jnp.sin(x), "first": x[:, 0]}}, "The model"),
+        ({"preprocessing": "cropped"}, "`preprocessing` was '' and is 'cropped'"),
+        ({"dtype": "float16"}, "`dtype` was"),
+        ({"layers": "first", "pool": "mean"}, "`layers` was 'tokens, first'"),
+        ({"pool": "mean"}, "`pool` was 'positions, mean'"),
+        ({"where": {"tokens": lambda x: x[..., 0] > 0}}, "its `where` differ"),
+        ({"ids": IDS[::-1].copy()}, r"id '99\.png' for sample 0.*has '0\.png'"),
+        ({"ids": None}, "must have ids"),
+    ],
+)
+def test_a_stale_store_is_refused_with_what_differs(wrong, message, inputs, tmp_path):
+    gather(inputs, tmp_path)
+    with pytest.raises(ValueError, match=message):
+        gather(inputs, tmp_path, **wrong)
+
+
+@pytest.mark.parametrize("given", ["variables", "closure"])
+def test_a_store_of_other_weights_is_refused(given, inputs, tmp_path):
+    settings: dict = {"store": tmp_path, "progress": False}
+
+    def run(weight):
+        weights = np.full((1, 8), weight, np.float32)
+        if given == "variables":
+            got = collect(
+                lambda w, x: w * x[:, 0], [inputs], variables=weights, **settings
+            )
+        else:
+            got = collect(lambda x: weights * x[:, 0], [inputs], **settings)
+        np.testing.assert_array_equal(got["output"], weights * inputs[:, 0])
+
+    run(2.0)
+    run(2.0)
+    with pytest.raises(ValueError, match=r"variables differ|The model"):
+        run(3.0)
+
+
+def test_fewer_samples_than_the_store_has_are_refused(inputs, tmp_path):
+    gather(inputs, tmp_path)
+    with pytest.raises(ValueError, match="they ended after 50"):
+        gather(inputs[:50], tmp_path, ids=IDS[:50])
+
+
+def test_a_store_may_be_named_by_an_address(inputs, tmp_path):
+    address = f"file://{tmp_path}/acts"
+    assert_same(gather(inputs, address), gather(inputs))
+    assert_same(open_store(address), open_store(tmp_path / "acts"))
+
+
+def damaged(folder, how):
+    files = [file for file in (folder / "layers/1/c").rglob("*") if file.is_file()]
+    if how == "missing":
+        files[0].unlink()
+    elif how == "short":
+        files[0].write_bytes(files[0].read_bytes()[:-10])
+    elif how == "changed":
+        content = bytearray(files[0].read_bytes())
+        content[100] ^= 1
+        files[0].write_bytes(bytes(content))
+    elif how == "record":
+        (folder / RECORD).write_text((folder / RECORD).read_text()[:50])
+    elif how == "other":
+        (folder / RECORD).write_text("{}")
+    elif how == "ids":
+        (folder / "ids/samples/0.npy").write_bytes(b"")
+
+
+@pytest.mark.parametrize("how", ["missing", "short", "changed"])
+def test_damaged_numbers_are_never_read_as_zeros(how, inputs, tmp_path):
+    gather(inputs, tmp_path)
+    damaged(tmp_path, how)
+    layer = open_store(tmp_path)["first"]
+    with pytest.raises(ValueError, match=r"'first' cannot be read.*collect it again"):
+        np.asarray(layer)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("record", "is damaged"),
+        ("other", "of another, or none"),
+        ("ids", "'ids of samples' cannot be read"),
+    ],
+)
+def test_a_damaged_record_is_refused(how, message, inputs, tmp_path):
+    gather(inputs, tmp_path)
+    damaged(tmp_path, how)
+    with pytest.raises(ValueError, match=message):
+        open_store(tmp_path)
+
+
+def test_what_is_no_store_is_refused(inputs, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(FileNotFoundError, match=f"has no {RECORD}"):
+        open_store(tmp_path)
+    with pytest.raises(ValueError, match="holds other files"):
+        gather(inputs, tmp_path)
+    with pytest.raises(ValueError, match="is a file"):
+        gather(inputs, tmp_path / "notes.txt")
+
+
+def test_a_type_that_is_no_float_is_refused(inputs):
+    with pytest.raises(TypeError, match="`dtype` must be float32, bfloat16"):
+        gather(inputs, dtype="int8")
+
+
+def test_numbers_too_large_for_the_type_are_refused(inputs):
+    with pytest.raises(ValueError, match="infinity, as float16, for sample 0"):
+        gather(inputs * 0 + 1e6, dtype="float16", layers="first", pool="mean")
+
+
+def test_numpy_files_are_read_like_stores(rng, tmp_path):
+    values = rng.normal(size=(20, 5)).astype(np.float32)
+    np.save(tmp_path / "layer4.npy", values)
+
+    layer = open_store(tmp_path / "layer4.npy")["layer4"]
+
+    assert isinstance(layer.values, np.memmap)
+    np.testing.assert_array_equal(layer.block(1, 3), values[:, 1:3])
+
+
+def test_damaged_and_pickled_numpy_files_are_refused(rng, tmp_path):
+    np.save(tmp_path / "short.npy", rng.normal(size=(20, 5)))
+    content = (tmp_path / "short.npy").read_bytes()
+    (tmp_path / "short.npy").write_bytes(content[:-100])
+    np.save(tmp_path / "pickled.npy", np.array([{}]), allow_pickle=True)
+    (tmp_path / "empty.npy").write_bytes(b"")
+    for name in ("short", "pickled", "empty"):
+        with pytest.raises(ValueError, match=r"must be a whole \.npy file"):
+            open_store(tmp_path / f"{name}.npy")
+
+
+def test_the_references_hdf5_files_are_read_like_stores(rng, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    values = rng.normal(size=(20, 5)).astype(np.float32)
+    with h5py.File(tmp_path / "layer4.h5", "w") as file:
+        file.create_dataset("Y", data=values, maxshape=(None, 5), chunks=(4, 5))
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.create_dataset("X", data=values)
+    (tmp_path / "cut.h5").write_bytes((tmp_path / "layer4.h5").read_bytes()[:200])
+
+    layer = open_store(tmp_path / "layer4.h5")["layer4"]
+
+    np.testing.assert_array_equal(layer.block(1, 3), values[:, 1:3])
+    np.testing.assert_array_equal(layer, values)
+    with pytest.raises(ValueError, match="a data set 'Y'"):
+        open_store(tmp_path / "other.h5")
+    with pytest.raises(ValueError, match="must be a whole HDF5 file"):
+        open_store(tmp_path / "cut.h5")
+    with pytest.raises(FileNotFoundError, match=r"there is no .*none\.h5"):
+        open_store(tmp_path / "none.h5")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_and_the_collection_goes_on(rng, small_disk, monkeypatch):
+    monkeypatch.setattr(appending, "MOST_SAMPLES", 16)
+    values = rng.normal(size=(128, 1024)).astype(np.float32)
+
+    def run():
+        batches = [Batch(values[i : i + 8]) for i in range(0, 128, 8)]
+        return collect(
+            lambda x: x,
+            batches,
+            store=small_disk / "acts",
+            batch_size=8,
+            progress=False,
+        )
+
+    with pytest.raises(OSError, match=r"No space left for the store.*goes on after"):
+        run()
+    record = json.loads((small_disk / "acts" / RECORD).read_text())
+    assert 0 < record["num_samples"] < 128
+    remount = ["mount", "-o", "remount,size=4m", str(small_disk)]
+    subprocess.run(remount, check=True)
+    np.testing.assert_array_equal(run()["output"], values)
+
+
+KILLED = """
+import json, os, random, signal, sys, time
+from pathlib import Path
+import numpy as np
+from invert_jax.activations import appending, batched, collect, open_store
+
+appending.MOST_SAMPLES = 16
+NUM_SAMPLES = 640
+
+def batches():
+    values = np.random.default_rng(0).normal(size=(NUM_SAMPLES, 3, 64))
+    for batch in batched(values.astype(np.float32), 8, ids=np.arange(NUM_SAMPLES)):
+        time.sleep(0.005)
+        yield batch
+
+def model(x):
+    return {"tokens": 2 * x, "first": x[:, 0]}
+
+def run(store):
+    return collect(
+        model, batches(), store=store, batch_size=8, progress=False,
+        pool={"tokens": "positions"}, where={"tokens": lambda x: x[..., 0] > 0},
+    )
+
+def done(store):
+    record = Path(store) / "invert_jax.json"
+    return json.loads(record.read_text())["num_samples"] if record.exists() else 0
+
+def attempt(store, seconds, progress):
+    child = os.fork()
+    if child == 0:
+        failed = 1
+        try:
+            run(store)
+            failed = 0
+        finally:
+            os._exit(failed)
+    before, start, waited = done(store), time.monotonic(), not progress
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        if not waited and done(store) > before:
+            waited, start = True, time.monotonic()
+        if waited and time.monotonic() - start > seconds:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return True
+        time.sleep(0.001)
+    assert ended[1] == 0, ended
+    return False
+
+kills = []
+for seed in map(int, sys.argv[2:]):
+    rng, store = random.Random(seed), f"{sys.argv[1]}/{seed}"
+    attempt(store, rng.uniform(0, 1), progress=False)
+    while attempt(store, rng.uniform(0, 0.25), progress=True):
+        kills.append(done(store))
+expected = run(None)
+for seed in sys.argv[2:]:
+    stored = open_store(f"{sys.argv[1]}/{seed}")
+    for name, layer in expected.items():
+        np.testing.assert_array_equal(stored[name], layer, strict=True)
+        np.testing.assert_array_equal(stored[name].ids, layer.ids)
+print(json.dumps(kills))
+"""
+
+
+def kill_and_resume(folder, seeds):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED, str(folder), *map(str, seeds)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+    )
+    assert done.returncode == 0, done.stderr
+    midway = [samples for samples in json.loads(done.stdout) if 0 < samples < 640]
+    assert len(midway) >= len(seeds)
+    return midway
+
+
+def test_a_killed_collection_ends_with_the_same_store(tmp_path):
+    kill_and_resume(tmp_path, range(3))
+
+
+@pytest.mark.slow
+def test_many_killed_collections_end_with_the_same_store(tmp_path):
+    midway = kill_and_resume(tmp_path, range(3, 23))
+    print(f"killed {len(midway)} times, after {min(midway)} to {max(midway)} samples")
