@@ -19,16 +19,28 @@ def read_concepts(source: str) -> Concepts:
             text file of class indices or WordNet ids, one per sample.
     """
     if source.startswith(TFDS):
-        name, separator, split = source.removeprefix(TFDS).rpartition(":")
-        if not separator or not name or not split:
-            raise ValueError(
-                "`tfds:` must be followed by a name or folder and a split, as "
-                f"tfds:cifar10:test; got {source!r}."
-            )
-        return readers.from_tfds(name, split)
+        return readers.from_tfds(*split_tfds(source))
     if source.startswith(IMAGENET):
         return readers.imagenet(_read_labels(Path(source.removeprefix(IMAGENET))))
     return readers.from_file(source)
+
+
+def split_tfds(source: str) -> tuple[str, str]:
+    """The name or folder, and the split, of `tfds:NAME_OR_FOLDER:SPLIT`.
+
+    A split may be sliced: what follows the first bracket belongs to it.
+
+    >>> split_tfds("tfds:cifar10:test[:10%]")
+    ('cifar10', 'test[:10%]')
+    """
+    plain, bracket, slices = source.removeprefix(TFDS).partition("[")
+    name, separator, split = plain.rpartition(":")
+    if not separator or not name or not split:
+        raise ValueError(
+            "`tfds:` must be followed by a name or folder and a split, as "
+            f"tfds:cifar10:test; got {source!r}."
+        )
+    return name, split + bracket + slices
 
 
 def _read_labels(path: Path) -> np.ndarray:

@@ -1,23 +1,14 @@
-"""`invert-jax`: the library from the command line."""
+"""`invert-jax explain`: a formula for each neuron of a layer."""
 
 import argparse
-import sys
-import textwrap
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn, TextIO
 
+from invert_jax.cli.words import add_quiet, make
 from invert_jax.settings import SIGNS, SearchSettings
 
 DEFAULTS = SearchSettings()
 ABOUT = """\
-Name every neuron of a network with a short logical formula over known concepts.
-
-  invert-jax demo                       the whole job on real handwritten digits
-  invert-jax explain ACTS CONCEPTS -o DIR    label your own neurons
-"""
-ABOUT_EXPLAIN = """\
 Find for each neuron the formula, such as "box & ~mailbox", whose truth its
 activation predicts best (AUROC), and write the labels to a folder.
 
@@ -32,7 +23,7 @@ CONCEPTS, what is true of the same samples, in the same order:
   tfds:cifar10:test   the labels of a TFDS data set, by name or folder
   imagenet:labels.npy ImageNet's classes and their WordNet hypernyms
 """
-EXAMPLE_EXPLAIN = """\
+EXAMPLE = """\
 example:
   invert-jax explain acts.npy masks.csv -o labels --min-fraction 0.002
 
@@ -44,76 +35,15 @@ example:
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        arguments: The words after the program's name; of this process if None.
-
-    Returns:
-        The exit status: 0, or 2 after a message on standard error.
-    """
-    parsed = _parse(arguments)
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _warn
-            return parsed.run(parsed)
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        if parsed.traceback:
-            raise
-        return _fail(error)
-    except KeyboardInterrupt:
-        print("invert-jax: stopped", file=sys.stderr)
-        return 130
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
-    parser = _parser(argparse.ArgumentParser, prog="invert-jax", description=ABOUT)
-    parser.add_argument(
-        "--traceback", action="store_true", help="show where an error comes from"
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_demo(commands)
-    _add_explain(commands)
-    return parser
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The words as settings; inputs may stand between options."""
-    parser = make_parser()
-    parsed, rest = parser.parse_known_args(arguments)
-    if rest and (not hasattr(parsed, "inputs") or any(w[:1] == "-" for w in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:
-        parsed.inputs += rest
-    return parsed
-
-
-def _add_demo(commands) -> None:
-    demo = _parser(
-        commands.add_parser,
-        "demo",
-        help="the whole job on real handwritten digits, under a minute",
-        description="Train a small network on real handwritten digits, and name its "
-        "neurons.",
-    )
-    demo.add_argument(
-        "-o", "--output", default="invert_demo", metavar="DIR",
-        help="folder for the results (default: %(default)s)",
-    )  # fmt: skip
-    _add_quiet(demo)
-    demo.set_defaults(run=_demo)
-
-
-def _add_explain(commands) -> None:
-    explain = _parser(
+def add_to(commands) -> None:
+    """The command and its options."""
+    explain = make(
         commands.add_parser,
         "explain",
         help="label the neurons of a layer",
         usage="invert-jax explain ACTIVATIONS CONCEPTS -o DIR [options]",
-        description=ABOUT_EXPLAIN,
-        epilog=EXAMPLE_EXPLAIN,
+        description=ABOUT,
+        epilog=EXAMPLE,
     )
     explain.add_argument(
         "inputs", metavar="ACTIVATIONS CONCEPTS", nargs="+", help=argparse.SUPPRESS
@@ -126,8 +56,8 @@ def _add_explain(commands) -> None:
         "-o", "--output", required=True, metavar="DIR", help="folder for the labels"
     )
     add_search_options(explain)
-    _add_quiet(explain)
-    explain.set_defaults(run=_explain)
+    add_quiet(explain)
+    explain.set_defaults(run=run)
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -163,17 +93,8 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_quiet(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
-
-
-def _demo(parsed: argparse.Namespace) -> int:
-    from invert_jax.demo import job
-
-    return 0 if job.run(parsed.output, progress=not parsed.quiet).passed else 1
-
-
-def _explain(parsed: argparse.Namespace) -> int:
+def run(parsed: argparse.Namespace) -> int:
+    """Explain, print the first neurons of each layer, write all."""
     from invert_jax.activations.files import read_activations
     from invert_jax.engine import explain
     from invert_jax.options import Options
@@ -214,39 +135,3 @@ def _indices(text: str | None) -> list[int] | None:
         raise ValueError(
             f"--neurons must be whole numbers with commas, as 0,5,7; got {text!r}."
         ) from None
-
-
-def _warn(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Show a warning as a sentence, without the line of code it comes from."""
-    del category, filename, lineno, file, line
-    text = textwrap.fill(f"warning: {message}", 88, subsequent_indent="  ")
-    print(f"invert-jax: {text}", file=sys.stderr)
-
-
-def _fail(error: Exception) -> int:
-    """Say what is wrong, without a traceback."""
-    message = textwrap.fill(str(error), 88, subsequent_indent="  ")
-    print(f"invert-jax: {message}", file=sys.stderr)
-    return 2
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors point to the help."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\nSee `{self.prog} --help`.\n")
-
-
-def _parser(make, *arguments, **settings):
-    """A parser that keeps the lines of its texts as they are."""
-    make = _Parser if make is argparse.ArgumentParser else make
-    return make(
-        *arguments, formatter_class=argparse.RawDescriptionHelpFormatter, **settings
-    )

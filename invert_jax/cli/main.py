@@ -1,0 +1,63 @@
+"""The door of the command line: which command, and what becomes of its errors."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+
+from invert_jax.cli import collect, demo, explain
+from invert_jax.cli.words import Parser, fail, make, show_warning
+
+ABOUT = """\
+Name every neuron of a network with a short logical formula over known concepts.
+
+  invert-jax demo                       the whole job on real handwritten digits
+  invert-jax collect MODULE:FACTORY -o ACTS  activations of your own model
+  invert-jax explain ACTS CONCEPTS -o DIR    a formula for each of its neurons
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The words after the program's name; of this process if None.
+
+    Returns:
+        The exit status: 0, or 2 after a message on standard error.
+    """
+    parsed = _parse(arguments)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = show_warning
+            return parsed.run(parsed)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        if parsed.traceback:
+            raise
+        return fail(error)
+    except KeyboardInterrupt:
+        print("invert-jax: stopped", file=sys.stderr)
+        return 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = make(Parser, prog="invert-jax", description=ABOUT)
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where an error comes from"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (demo, collect, explain):
+        command.add_to(commands)
+    return parser
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The words as settings; inputs may stand between options."""
+    parser = make_parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if rest and (not hasattr(parsed, "inputs") or any(w[:1] == "-" for w in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        parsed.inputs += rest
+    return parsed
