@@ -1,12 +1,20 @@
 """The search where numbers are largest, closest together or equal in masses."""
 
+import os
+import subprocess
+import sys
 from fractions import Fraction
+from functools import partial
+from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
+from invert_jax import blocks
 from invert_jax.core.exact import MAX_SAMPLES
 from invert_jax.core.objectives import AUROC
+from invert_jax.core.packing import Layout
 from tests.core import problems
 from tests.core.problems import Rows, expected_of_rows, settings, solve_rows
 
@@ -28,15 +36,54 @@ def test_the_definition_on_rows_is_that_on_samples(rng):
     assert expected_of_rows(rows, rules) == problems.expected(values, masks, rules)
 
 
+LAYOUT = Layout(num_limbs=2, num_chunks=1, rows_per_chunk=32)
+TEN_MILLION = settings(10_000_000, min_positives=20_000, list_size=4)
+
+
+def ten_million_samples(rng, num_levels):
+    masks = problems.distinct_rows(rng, num_rows=40, num_concepts=6)
+    return problems.graded_rows(
+        rng,
+        num_samples=TEN_MILLION.num_samples,
+        row_masks=masks,
+        num_levels=num_levels,
+        num_neurons=3,
+    )
+
+
 @pytest.mark.parametrize("num_levels", [2, 1000], ids="levels={}".format)
 def test_ten_million_samples_are_searched_exactly(rng, num_levels):
-    num_samples = 10_000_000
-    masks = problems.distinct_rows(rng, num_rows=40, num_concepts=6)
-    rows = problems.graded_rows(
-        rng, num_samples=num_samples, row_masks=masks, num_levels=num_levels,
-        num_neurons=3,
-    )  # fmt: skip
-    check(rows, settings(num_samples, min_positives=20_000, list_size=4))
+    check(ten_million_samples(rng, num_levels), TEN_MILLION)
+
+
+def bits_of_results():
+    """Every field that the search and the ranks return, byte by byte."""
+    rng = np.random.default_rng(0)
+    weights, table = problems.pack_rows(ten_million_samples(rng, 1000))
+    search = problems.searcher(AUROC, TEN_MILLION)
+    found = search(weights, table, np.ones(len(weights), bool))
+    activations = rng.integers(-50, 50, 1000).astype(np.float16)
+    rank = jax.jit(partial(blocks.rank_rows, layout=LAYOUT, num_rows=7, negative=True))
+    ranked = rank(activations, rng.integers(7, size=1000).astype(np.int32))
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves((found, ranked))]
+    assert all(leaf.dtype.itemsize == 4 for leaf in leaves)
+    return [leaf.tobytes().hex() for leaf in leaves]
+
+
+def test_64_bits_turned_on_or_off_give_the_same_bits():
+    here = Path(__file__)
+    script = (
+        f"from tests.core.{here.stem} import bits_of_results as bits; print(*bits())"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=here.parents[2],
+        env={**os.environ, "JAX_ENABLE_X64": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed.split() == bits_of_results()
 
 
 def test_the_largest_sums_of_the_most_samples_are_searched_exactly():
