@@ -73,6 +73,7 @@ def bits_of_results():
 def test_64_bits_turned_on_or_off_give_the_same_bits():
     here = Path(__file__)
     script = (
+        "import jax.numpy as jnp; assert jnp.arange(1).itemsize == 8;"
         f"from tests.core.{here.stem} import bits_of_results as bits; print(*bits())"
     )
     printed = subprocess.run(
