@@ -7,6 +7,7 @@ tests use one size of table, 60 samples of 7 concepts to search, and `SETTINGS`.
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import jaxtyping
@@ -15,6 +16,7 @@ import numpy as np
 import invert_jax as ij
 from tests import oracle
 
+ROOT = Path(__file__).parents[1]
 NUM_SAMPLES = 60
 # 3 to 30 samples.
 SETTINGS = {
@@ -72,6 +74,18 @@ def make_world(seed=0):
     noise[:, 6] = 8 * six
     noise[:, 7] -= 50 * (salt & ~even)
     return World(noise.astype(np.float32) / 8, masks)
+
+
+LONG_SETTINGS = {"max_length": 2, "beam_size": 2, "min_fraction": 0.01}
+
+
+def make_long_world():
+    """Activations and concepts that a budget of a MiB cuts into several blocks."""
+    rng = np.random.default_rng(1)
+    masks = rng.random((2000, 5)) < 0.3
+    activations = rng.integers(-30, 30, (2000, 100)).astype(np.float32)
+    activations[:, 7] = 0
+    return activations, ij.Concepts.from_masks(masks, list("abcde"))
 
 
 def explain(activations, concepts, *, options=QUIET, **changes):
