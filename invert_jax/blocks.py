@@ -6,7 +6,7 @@ While the devices are busy with one block, the host reads and ranks the next.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Bool, Float, Int, Shaped
 
 from invert_jax.concepts.table import Concepts
-from invert_jax.core import exact, packing, ranking
+from invert_jax.core import exact, packing, ranking, ties
 from invert_jax.core.objectives import Objective
 from invert_jax.core.search import Found, Settings, search
 
@@ -40,6 +40,7 @@ class Ranked(NamedTuple):
         weights: Limbs of the row sums; on the host or on the devices.
         tie_sums: Sum of t**3 - t over the groups of t tied samples.
         is_constant: Whether all activations are equal.
+        tie_groups: The large groups of tied samples, as in `core.ties`.
     """
 
     weights: (
@@ -48,6 +49,7 @@ class Ranked(NamedTuple):
     )
     tie_sums: Float[np.ndarray, " neurons"]
     is_constant: Bool[np.ndarray, " neurons"]
+    tie_groups: Int[np.ndarray, "neurons groups 2"]
 
 
 class Blocks:
@@ -124,15 +126,21 @@ class Blocks:
             What the program found for a block, on the host, and its ranks.
         """
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            pending = None
-            for start, stop in spans:
-                ranked = self._rank(read(start, stop), size, threads)
-                begun = self._begin(program, ranked, size), ranked
-                if pending is not None:
-                    yield _finish(*pending)
-                pending = begun
+            ranked = (self._rank(read(*span), size, threads) for span in spans)
+            yield from self.run_ranked(program, ranked, size)
+
+    def run_ranked(
+        self, program: Program, blocks: Iterable[Ranked], size: int
+    ) -> Iterator[tuple[Any, Ranked]]:
+        """As `run`, of blocks that are ranked already."""
+        pending = None
+        for ranked in blocks:
+            begun = self._begin(program, ranked, size), ranked
             if pending is not None:
                 yield _finish(*pending)
+            pending = begun
+        if pending is not None:
+            yield _finish(*pending)
 
     def _rank(self, block, size: int, threads: ThreadPoolExecutor) -> Ranked:
         """Row sums of the ranks, as limbs; on a CPU by NumPy, which sorts faster."""
@@ -141,10 +149,10 @@ class Blocks:
         return self._rank_on_devices(block, size)
 
     def _rank_on_host(self, block, size: int, threads: ThreadPoolExecutor) -> Ranked:
-        layout = self.layout
-        weights = np.zeros((size, *_weights_shape(layout)), np.float32)
-        tie_sums = np.zeros(block.shape[1])
-        is_constant = np.zeros(block.shape[1], bool)
+        count = block.shape[1]
+        weights = np.zeros((size, *_weights_shape(self.layout)), np.float32)
+        tie_sums, is_constant = np.zeros(count), np.zeros(count, bool)
+        tie_groups = np.zeros((count, ties.NUM_GROUPS, 2), np.int64)
 
         def rank_some(first: int) -> None:
             columns = np.ascontiguousarray(block[:, first : first + COLUMNS_TOGETHER].T)
@@ -153,27 +161,42 @@ class Blocks:
                 sums = ranking.host_row_sums(
                     ranks, self.row_of_sample, num_rows=self.num_rows
                 )
-                signed = -sums if self.negative else sums
-                limbs = exact.to_limbs(signed, num_limbs=layout.num_limbs)
-                weights[neuron] = packing.spread(limbs, layout).swapaxes(0, 1)
+                weights[neuron] = self.limbs_of(sums)
                 tie_sums[neuron] = ranks.tie_sum
                 is_constant[neuron] = not ranks.midranks.any()
+                if ranks.tie_sum > 0:
+                    tie_groups[neuron] = ties.large_groups(ranks.midranks)
 
-        list(threads.map(rank_some, range(0, block.shape[1], COLUMNS_TOGETHER)))
-        return Ranked(weights, tie_sums, is_constant)
+        list(threads.map(rank_some, range(0, count, COLUMNS_TOGETHER)))
+        return Ranked(weights, tie_sums, is_constant, tie_groups)
+
+    def limbs_of(
+        self, row_sums: Int[np.ndarray, " rows"]
+    ) -> Float[np.ndarray, "chunks limbs rows_per_chunk"]:
+        """The weights of one neuron from its row sums, with the sign searched for."""
+        signed = -row_sums if self.negative else row_sums
+        limbs = exact.to_limbs(signed, num_limbs=self.layout.num_limbs)
+        return packing.spread(limbs, self.layout).swapaxes(0, 1)
 
     def _rank_on_devices(self, block, size: int) -> Ranked:
         padded = np.zeros((size, len(block)), block.dtype)
         padded[: block.shape[1]] = block.T
         activations = jax.device_put(padded, NamedSharding(self.mesh, BY_NEURON))
         rows = jax.device_put(self.row_of_sample, NamedSharding(self.mesh, EVERYWHERE))
-        weights, squares = self._rank_program(activations, rows)
+        weights, squares, lowest = self._rank_program(activations, rows)
         parts = np.asarray(squares)[: block.shape[1]]
         tie_sums = ranking.tie_sum_from_squares(parts, num_samples=len(block))
-        return Ranked(weights, tie_sums, np.asarray(~parts.any((1, 2, 3))))
+        tie_groups = np.zeros((len(parts), ties.NUM_GROUPS, 2), np.int64)
+        lowest, others = np.asarray(lowest)[: len(parts)].T
+        tie_groups[:, 0, 1] = np.where(lowest > 1, lowest, 0)
+        for neuron in np.flatnonzero(others * ties.LARGE > len(block)):
+            ranks = ranking.rank_host(np.ascontiguousarray(block[:, neuron]))
+            tie_groups[neuron] = ties.large_groups(ranks.midranks)
+        constant = np.asarray(~parts.any((1, 2, 3)))
+        return Ranked(weights, tie_sums, constant, tie_groups)
 
     @cached_property
-    def _rank_program(self) -> Callable[..., tuple[Array, Array]]:
+    def _rank_program(self) -> Callable[..., tuple[Array, Array, Array]]:
         rank = partial(
             rank_rows,
             layout=self.layout,
@@ -231,8 +254,13 @@ def rank_rows(
     layout: packing.Layout,
     num_rows: int,
     negative: bool,
-) -> tuple[Float[Array, "chunks limbs rows"], Int[Array, "3 2 parts"]]:
-    """Limbs of the row sums of one neuron's ranks, and the parts of its tie sum."""
+) -> tuple[Float[Array, "chunks limbs rows"], Int[Array, "3 2 parts"], Int[Array, "2"]]:
+    """Limbs of the row sums of one neuron's ranks, and what is tied.
+
+    Returns:
+        The limbs, the parts of the tie sum, and how many samples are tied at the lowest
+        value and at most at any other.
+    """
     midranks, rows = ranking.rank_device(activations, row_of_sample)
     signed = -midranks if negative else midranks
     sums = ranking.device_row_sums(signed, rows, num_rows=num_rows)
@@ -240,7 +268,8 @@ def rank_rows(
     size = layout.num_chunks * layout.rows_per_chunk
     padded = jnp.pad(limbs, ((0, 0), (0, size - num_rows)))
     chunks = padded.reshape(layout.num_limbs, layout.num_chunks, layout.rows_per_chunk)
-    return chunks.swapaxes(0, 1), ranking.device_square_sums(midranks)
+    tied = ranking.device_tie_sizes(midranks)
+    return chunks.swapaxes(0, 1), ranking.device_square_sums(midranks), tied
 
 
 def _by_neuron(function: Callable, mesh: Mesh) -> Program:

@@ -143,6 +143,18 @@ def device_row_sums(
     return total
 
 
+def device_tie_sizes(midranks: Int[Array, " samples"]) -> Int[Array, "2"]:
+    """How many samples are tied at the lowest value, and at most at any other.
+
+    With a samples below a group of ties that ends after b, c + N - 2 a = b - a.
+    """
+    num_samples = len(midranks)
+    position = jnp.arange(num_samples, dtype=jnp.int32)
+    sizes = midranks + num_samples - 2 * position
+    above = jnp.where(position >= sizes[0], sizes, 0)
+    return jnp.stack((sizes[0], above.max()))
+
+
 def device_square_sums(midranks: Int[Array, " samples"]) -> Int[Array, "3 2 parts"]:
     """The sum of the squared midranks, in parts that int32 holds.
 
