@@ -25,22 +25,32 @@ def part_key(run_key: str, block: np.ndarray) -> str:
 
 
 def save_part(folder: Path, key: str, arrays: dict[str, np.ndarray]) -> None:
-    """Write a part: a temporary file first, then its name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
-    draft = folder / f".{key}.{os.getpid()}"
-    with open(draft, "wb") as file:
-        file.write(content.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(folder / f"{key}.npz")
+    """Write a part."""
+    save_arrays(folder / f"{key}.npz", arrays)
 
 
 def load_part(folder: Path, key: str) -> dict[str, np.ndarray] | None:
     """A part, or None if there is none that can be read whole."""
+    return load_arrays(folder / f"{key}.npz")
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an npz file: a temporary file first, then its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(draft, "wb") as file:
+        file.write(content.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of an npz file, or None if there is none that can be read whole."""
     try:
-        with np.load(folder / f"{key}.npz", allow_pickle=False) as content:
+        with np.load(path, allow_pickle=False) as content:
             return dict(content)
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return None

@@ -1,0 +1,89 @@
+"""Meaningless neurons, and how a score compares with the best scores found on them.
+
+On a neuron that has nothing to do with the concepts every assignment of its ranks to
+the samples is equally likely. What the search finds on random assignments is therefore
+a sample of what it finds by chance, and the share of them that reach a score is a
+p-value valid after the search, for any number of draws [1].
+
+[1] Phipson and Smyth, "Permutation p-values should never be zero", Statistical
+Applications in Genetics and Molecular Biology 9, 2010.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+# Above this share of active samples a whole shuffle is faster than a choice.
+DENSE = 0.5
+
+
+def draw_generator(seed: tuple[int, ...], draw: int) -> np.random.Generator:
+    """The random numbers of one draw: the same wherever and with whatever it is drawn.
+
+    >>> seeds = [draw_generator((1, 2), draw).integers(100) for draw in (0, 1, 0)]
+    >>> bool(seeds[0] == seeds[2] != seeds[1])
+    True
+    """
+    return np.random.Generator(
+        np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(draw,)))
+    )
+
+
+def permuted_row_sums(
+    midranks: Int[np.ndarray, " samples"],
+    row_of_sample: Int[np.ndarray, " samples"],
+    row_counts: Int[np.ndarray, " rows"],
+    generator: np.random.Generator,
+) -> Int[np.ndarray, " rows"]:
+    """Row sums of a random assignment of the ranks to the samples; int64, no sort.
+
+    The samples tied at the lowest value need no place of their own: all have it but
+    those that are drawn for the others.
+
+    Args:
+        midranks: Centered doubled midranks in increasing order; int64.
+        row_of_sample: Row of each sample.
+        row_counts: Samples of each row.
+        generator: Where the assignment comes from.
+
+    >>> midranks, rows = np.array([-2, -2, 1, 3]), np.array([0, 0, 1, 1])
+    >>> sums = permuted_row_sums(
+    ...     midranks, rows, np.array([2, 2]), draw_generator((0,), 0))
+    >>> sums.sum().item()
+    0
+    """
+    num_samples, lowest = len(midranks), int(midranks[0])
+    num_lowest = lowest + num_samples
+    num_active = num_samples - num_lowest
+    if num_active > DENSE * num_samples:
+        rows = generator.permutation(row_of_sample)[num_lowest:]
+    else:
+        rows = row_of_sample[generator.choice(num_samples, num_active, replace=False)]
+    above = midranks[num_lowest:] - lowest
+    # float64 adds integers exactly: no partial sum reaches 2**53.
+    sums = np.bincount(rows, above, len(row_counts)).astype(np.int64)
+    return sums + lowest * row_counts
+
+
+def reached(
+    scores: Float[np.ndarray, " neurons"], drawn: Float[np.ndarray, " draws"]
+) -> Int[np.ndarray, " neurons"]:
+    """How many draws reach each score: are equal to it, or larger.
+
+    A nan among the draws, where nothing was found, reaches no score.
+
+    >>> reached(np.array([0.5, 0.75]), np.array([0.5, 0.7, np.nan])).tolist()
+    [2, 0]
+    """
+    found = np.sort(drawn[~np.isnan(drawn)])
+    return len(found) - np.searchsorted(found, scores, "left")
+
+
+def permutation_p(
+    num_reached: Int[np.ndarray, "*axes"], *, num_draws: int
+) -> Float[np.ndarray, "*axes"]:
+    """(1 + draws that reach the score) / (1 + draws): the neuron counts as a draw [1].
+
+    >>> permutation_p(np.array([0, 99]), num_draws=99).tolist()
+    [0.01, 1.0]
+    """
+    return (1 + num_reached) / (1 + num_draws)
