@@ -12,14 +12,18 @@ from jaxtyping import Bool, Float, Int
 from invert_jax.core.significance import log10_mannwhitney
 from invert_jax.formula import Formula
 from invert_jax.settings import SearchSettings
+from invert_jax.significance import Significance
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
+    from invert_jax.nulls import Null
+
 LABELED = "labeled"
 CONSTANT = "constant"
 NO_CANDIDATE = "no_candidate"
+CHANCE = "chance"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,12 +44,16 @@ class Explanations:
         supports: int64; number of samples where the formula holds.
         tie_sums: Sum of t**3 - t over the groups of t tied samples.
         is_constant: Whether all activations of the neuron are equal.
+        tie_groups: Large groups of tied samples: samples below, samples in it; zeros
+            past the last.
         num_samples: Samples that counted.
         settings: What was searched for.
         synonyms: For a concept, the others that hold on the same samples.
         left_out: Concepts that never or always hold, which no formula uses.
         layer: Where the neurons come from.
         sources: Content hashes of what was explained, for the record.
+        samples: Indices of the samples that counted; None for all.
+        significance: What `with_null` found; None before.
     """
 
     neurons: Int[np.ndarray, " neurons"]
@@ -58,12 +66,15 @@ class Explanations:
     supports: Int[np.ndarray, "neurons steps beam"]
     tie_sums: Float[np.ndarray, " neurons"]
     is_constant: Bool[np.ndarray, " neurons"]
+    tie_groups: Int[np.ndarray, "neurons groups 2"]
     num_samples: int
     settings: SearchSettings
     synonyms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     layer: str = ""
     sources: dict[str, str] = field(default_factory=dict)
+    samples: Int[np.ndarray, " kept"] | None = None
+    significance: Significance | None = None
 
     @property
     def num_neurons(self) -> int:
@@ -118,9 +129,50 @@ class Explanations:
 
     @cached_property
     def status(self) -> np.ndarray:
-        """Per neuron "labeled", "constant" or "no_candidate"."""
+        """Per neuron "labeled", "constant", "no_candidate" or, by a null, "chance".
+
+        The formula of a neuron called "chance" stays readable; it is not to be used.
+        """
         found = np.where(self.lengths[:, -1, 0] > 0, LABELED, NO_CANDIDATE)
-        return np.where(self.is_constant, CONSTANT, found)
+        status = np.where(self.is_constant, CONSTANT, found)
+        if self.significance is None:
+            return status
+        return np.where(self.q_value > self.significance.alpha, CHANCE, status)
+
+    @property
+    def p_search(self) -> Float[np.ndarray, " neurons"]:
+        """P-value of the best score, valid after the search; nan without a formula.
+
+        (1 + draws that reach the score) / (1 + draws), see `with_null`.
+        """
+        return self._significance("p_search").p_search[:, -1]
+
+    @property
+    def q_value(self) -> Float[np.ndarray, " neurons"]:
+        """Smallest share of false labels at which the neuron's is one; nan without one.
+
+        Benjamini and Hochberg's, over the neurons, of `p_search`.
+        """
+        return self._significance("q_value").q_value[:, -1]
+
+    @property
+    def log10_p_extrapolated(self) -> Float[np.ndarray, "neurons 3"]:
+        """Decimal logarithm of a p-value beyond the draws, and its 95 % bounds.
+
+        From the fitted tail of the null, for neurons whose score no draw reaches; nan
+        elsewhere. It is an extrapolation: `p_search` is not.
+        """
+        name = "log10_p_extrapolated"
+        return self._significance(name).log10_extrapolated[:, -1]
+
+    def with_null(self, null: "Null", alpha: float = 0.05) -> "Explanations":
+        """The same with `p_search`, `q_value` and, above `alpha`, the status "chance".
+
+        Args:
+            null: From `null_distribution`, of the same concepts and settings.
+            alpha: Share of false labels to accept among those that stay, in (0, 1).
+        """
+        return dataclasses.replace(self, significance=null.significance(self, alpha))
 
     @property
     def formulas(self) -> "Formulas":
@@ -146,6 +198,7 @@ class Explanations:
             rank_sums=self.rank_sums[:, :length],
             supports=self.supports[:, :length],
             settings=dataclasses.replace(self.settings, max_length=length),
+            significance=self.significance and self.significance.at_length(length),
         )
 
     def take(self, positions: Sequence[int] | np.ndarray) -> "Explanations":
@@ -154,11 +207,12 @@ class Explanations:
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         arrays = (
             "neurons", "literals", "operators", "lengths", "rank_sums", "supports",
-            "tie_sums", "is_constant",
+            "tie_sums", "is_constant", "tie_groups",
         )  # fmt: skip
         return dataclasses.replace(
             self,
             neuron_names=tuple(self.neuron_names[position] for position in chosen),
+            significance=self.significance and self.significance.take(chosen),
             **{name: getattr(self, name)[chosen] for name in arrays},
         )
 
@@ -239,6 +293,15 @@ class Explanations:
         from invert_jax.tables import to_text
 
         return to_text(self)
+
+    def _significance(self, name: str) -> Significance:
+        """What `with_null` found; an error if it was not called."""
+        if self.significance is None:
+            raise ValueError(
+                f"`{name}` needs a null: explanations.with_null(null_distribution("
+                "concepts, explanations, key=0))."
+            )
+        return self.significance
 
     def _column_of(self, concept: str) -> int:
         """The column that stands for a concept; an error names those alike."""

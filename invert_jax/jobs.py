@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -14,11 +15,12 @@ from rich.progress import Progress
 
 from invert_jax import parts
 from invert_jax.activations.array import Activations
-from invert_jax.blocks import Blocks, Ranked, search_program
+from invert_jax.blocks import Blocks, Program, Ranked, search_program
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import exact
 from invert_jax.core.beam import PAD
 from invert_jax.core.search import Found, Settings
+from invert_jax.core.ties import NUM_GROUPS
 from invert_jax.explanations import Explanations
 from invert_jax.inputs import read_block
 from invert_jax.options import Options
@@ -117,29 +119,9 @@ class Job:
 
     def _blocks(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """The start and the arrays of each block."""
-        settings = self.settings
-        smallest, largest = settings.bounds(self.concepts.num_samples)
-        literals = settings.num_literals
-        rules = Settings(
-            num_samples=self.concepts.num_samples,
-            min_positives=smallest,
-            max_positives=largest,
-            max_length=settings.max_length,
-            beam_size=settings.beam_size,
-            num_usable=None if literals is None else literals // 2,
+        blocks, program, size = plan_search(
+            self.searched.table, self.settings, self.options, count=len(self.neurons)
         )
-        blocks = Blocks(
-            self.searched.table,
-            devices=self.options.devices,
-            negative=settings.sign == "negative",
-        )
-        size = blocks.size(
-            len(self.neurons),
-            beam=rules.beam_size,
-            listed=rules.list_size,
-            budget=self.options.memory_budget,
-        )
-        program = search_program(blocks.mesh, settings.how_to_score, rules)
         spans = spans_of(len(self.neurons), size)
         if self.folder is None:
             found = blocks.run(program, self._read, spans, size)
@@ -187,6 +169,7 @@ class Job:
             "supports": np.asarray(found.num_positives),
             "tie_sums": ranked.tie_sums,
             "is_constant": ranked.is_constant,
+            "tie_groups": ranked.tie_groups,
         }
 
     def _empty(self) -> Explanations:
@@ -205,13 +188,63 @@ class Job:
             supports=np.zeros(slots, np.int64),
             tie_sums=np.zeros(count),
             is_constant=np.zeros(count, bool),
+            tie_groups=np.zeros((count, NUM_GROUPS, 2), np.int64),
             num_samples=self.concepts.num_samples,
             settings=settings,
             synonyms=self.searched.synonyms,
             left_out=self.searched.left_out,
             layer=self.layer.layer,
             sources=sources,
+            samples=self.samples,
         )
+
+
+class Plan(NamedTuple):
+    """What runs a search.
+
+    Attributes:
+        blocks: What ranks neurons and runs the program.
+        program: The search of a block.
+        size: Neurons of a block.
+    """
+
+    blocks: Blocks
+    program: Program
+    size: int
+
+
+def plan_search(
+    table: Concepts, settings: SearchSettings, options: Options, *, count: int
+) -> Plan:
+    """What searches `count` neurons on the columns of a table.
+
+    Args:
+        table: Without constant and equal columns; not empty.
+        settings: What to search for.
+        options: How to run.
+        count: Neurons in all.
+    """
+    smallest, largest = settings.bounds(table.num_samples)
+    literals = settings.num_literals
+    rules = Settings(
+        num_samples=table.num_samples,
+        min_positives=smallest,
+        max_positives=largest,
+        max_length=settings.max_length,
+        beam_size=settings.beam_size,
+        num_usable=None if literals is None else literals // 2,
+    )
+    blocks = Blocks(
+        table, devices=options.devices, negative=settings.sign == "negative"
+    )
+    size = blocks.size(
+        count,
+        beam=rules.beam_size,
+        listed=rules.list_size,
+        budget=options.memory_budget,
+    )
+    program = search_program(blocks.mesh, settings.how_to_score, rules)
+    return Plan(blocks, program, size)
 
 
 def _given(activations: np.ndarray, start: int, stop: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from invert_jax.explanations import Explanations
 from invert_jax.settings import SearchSettings
+from invert_jax.significance import Significance
 
 FORMAT = "invert_jax explanations"
 VERSION = 1
@@ -26,6 +27,7 @@ DESCRIPTION = "explanations.json"
 NEURONS = "neurons.parquet"
 FORMULAS = "formulas.parquet"
 LABELS = "labels.csv"
+SAMPLES = "samples.parquet"
 RECORDED = ("jax", "flax", "numpy", "invert_jax")
 
 
@@ -33,8 +35,9 @@ def to_arrow(explanations: Explanations, *, all_ranks: bool = False) -> pa.Table
     """One row per neuron (its best formula), or one per neuron and filled rank.
 
     Columns: neuron (its index), name, status, formula, score, fraction, num_positives,
-    num_literals, log10_p; with `all_ranks` also rank. Neurons without a formula have
-    nulls.
+    num_literals, log10_p; with `all_ranks` also rank; after `with_null` also p_search,
+    q_value, and the extrapolated p-value with its bounds. Neurons without a formula
+    have nulls.
     """
     if all_ranks:
         neuron, rank = np.nonzero(explanations.lengths[:, -1] > 0)
@@ -61,7 +64,29 @@ def to_arrow(explanations: Explanations, *, all_ranks: bool = False) -> pa.Table
     }
     if not all_ranks:
         del columns["rank"]
+    if explanations.significance is not None:
+        columns |= _significance_columns(explanations, neuron, rank)
     return pa.table(columns)
+
+
+def _significance_columns(
+    explanations: Explanations, neuron: np.ndarray, rank: np.ndarray
+) -> dict[str, pa.Array]:
+    """What the null says of the best formula of each neuron; null at other ranks."""
+    values = {
+        "p_search": explanations.p_search,
+        "q_value": explanations.q_value,
+    }
+    names = ("", "_low", "_high")
+    for name, bound in zip(names, explanations.log10_p_extrapolated.T, strict=True):
+        values[f"log10_p_extrapolated{name}"] = bound
+    masked = {
+        name: np.where(rank == 0, value[neuron], np.nan)
+        for name, value in values.items()
+    }
+    return {
+        name: pa.array(value, mask=np.isnan(value)) for name, value in masked.items()
+    }
 
 
 def to_text(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> str:
@@ -118,7 +143,10 @@ def load(path: str | os.PathLike) -> Explanations:
     try:
         neurons = pq.read_table(path / NEURONS).to_pydict()
         formulas = pq.read_table(path / FORMULAS)
-        return _assemble(description, neurons, formulas)
+        samples = None
+        if (path / SAMPLES).exists():
+            samples = pq.read_table(path / SAMPLES)["sample"].to_numpy()
+        return _assemble(description, neurons, formulas, samples)
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise ValueError(
             f"`path` must hold whole explanations; {str(path)!r} is damaged: {error}"
@@ -126,16 +154,21 @@ def load(path: str | os.PathLike) -> Explanations:
 
 
 def _write(explanations: Explanations, folder: Path) -> None:
-    neurons = pa.table(
-        {
-            "neuron": explanations.neurons,
-            "name": pa.array(explanations.neuron_names, pa.string()),
-            "status": explanations.status,
-            "tie_sum": explanations.tie_sums,
-            "is_constant": explanations.is_constant,
-        }
+    significance = explanations.significance
+    neurons = {
+        "neuron": explanations.neurons,
+        "name": pa.array(explanations.neuron_names, pa.string()),
+        "status": explanations.status,
+        "tie_sum": explanations.tie_sums,
+        "is_constant": explanations.is_constant,
+        "tie_groups": list(explanations.tie_groups.reshape(len(explanations), -1)),
+    }
+    pq.write_table(
+        pa.table(neurons | (significance.columns() if significance else {})),
+        folder / NEURONS,
     )
-    pq.write_table(neurons, folder / NEURONS)
+    if explanations.samples is not None:
+        pq.write_table(pa.table({"sample": explanations.samples}), folder / SAMPLES)
     pq.write_table(_all_formulas(explanations), folder / FORMULAS)
     pa.csv.write_csv(to_arrow(explanations), folder / LABELS)
     description = {
@@ -148,6 +181,8 @@ def _write(explanations: Explanations, folder: Path) -> None:
         "synonyms": explanations.synonyms,
         "left_out": explanations.left_out,
         "sources": explanations.sources,
+        "null": significance
+        and {"alpha": significance.alpha, "num_draws": significance.num_draws},
         "versions": {name: _version(name) for name in RECORDED},
     }
     text = json.dumps(description, indent=1, ensure_ascii=False, default=float)
@@ -205,7 +240,9 @@ def _read_description(path: Path) -> dict:
     return description
 
 
-def _assemble(description: dict, neurons: dict, formulas: pa.Table) -> Explanations:
+def _assemble(
+    description: dict, neurons: dict, formulas: pa.Table, samples: np.ndarray | None
+) -> Explanations:
     settings = SearchSettings(**description["settings"])
     shape = (len(neurons["neuron"]), settings.max_length, settings.beam_size)
     operators, lengths = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
@@ -227,6 +264,7 @@ def _assemble(description: dict, neurons: dict, formulas: pa.Table) -> Explanati
     rank_sums[at] = formulas["rank_sum"].to_numpy()
     supports[at] = formulas["num_positives"].to_numpy()
     synonyms = description["synonyms"].items()
+    null, groups = description["null"], np.array(neurons["tie_groups"], np.int64)
     return Explanations(
         neurons=np.asarray(neurons["neuron"], np.int64),
         neuron_names=tuple(neurons["name"]),
@@ -238,12 +276,15 @@ def _assemble(description: dict, neurons: dict, formulas: pa.Table) -> Explanati
         supports=supports,
         tie_sums=np.asarray(neurons["tie_sum"], np.float64),
         is_constant=np.asarray(neurons["is_constant"], bool),
+        tie_groups=groups.reshape(shape[0], -1, 2),
         num_samples=int(description["num_samples"]),
         settings=settings,
         synonyms={name: tuple(others) for name, others in synonyms},
         left_out=tuple(description["left_out"]),
         layer=description["layer"],
         sources=dict(description["sources"]),
+        samples=samples,
+        significance=null and Significance.from_columns(neurons, **null),
     )
 
 

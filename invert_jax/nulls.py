@@ -1,0 +1,315 @@
+"""The null of the best score: what the same search finds on meaningless neurons.
+
+For a rank objective it depends on a neuron through its ties alone, so that a few
+thousand random assignments of ranks to samples, labeled once by the very same program,
+give every neuron a p-value that is valid after the search.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+from rich.progress import Progress
+
+from invert_jax import parts
+from invert_jax.concepts.table import Concepts
+from invert_jax.core import nulls, tails, ties
+from invert_jax.drawing import Drawing
+from invert_jax.explanations import Explanations
+from invert_jax.keys import seed_of
+from invert_jax.options import Options
+from invert_jax.settings import SearchSettings
+from invert_jax.significance import Significance, checked_alpha, q_values
+
+FORMAT = "invert_jax null"
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Null:
+    """The best formula's score on meaningless neurons, after each step of the search.
+
+    Attributes:
+        patterns: The tie patterns drawn: (samples below, samples in it) of each large
+            group of ties; () for none.
+        rank_sums: Sum of the centered doubled midranks over the support of the best
+            formula of each draw.
+        supports: Size of that support; 0 where nothing was found.
+        num_samples: Samples of each draw.
+        settings: What was searched for.
+        concepts: Content hash of the concepts.
+        seed: Where the draws come from.
+    """
+
+    patterns: tuple[ties.Pattern, ...]
+    rank_sums: Int[np.ndarray, "patterns draws steps"]
+    supports: Int[np.ndarray, "patterns draws steps"]
+    num_samples: int
+    settings: SearchSettings
+    concepts: str
+    seed: tuple[int, ...]
+
+    @property
+    def num_draws(self) -> int:
+        """Meaningless neurons per tie pattern."""
+        return self.supports.shape[1]
+
+    @cached_property
+    def scores(self) -> Float[np.ndarray, "patterns draws steps"]:
+        """AUROC of the best formula of each draw; nan where nothing was found.
+
+        For sign "negative" the lowest AUROC.
+        """
+        score = self.settings.how_to_score.score
+        return score(self.rank_sums, self.supports, num_samples=self.num_samples)
+
+    def significance(self, explanations: Explanations, alpha: float) -> Significance:
+        """What this null says of explanations; see `Explanations.with_null`."""
+        alpha = checked_alpha(alpha)
+        self._check_same_search(explanations)
+        rows = self._rows_of(explanations)
+        found = _best_scores(
+            explanations.rank_sums[:, :, 0], explanations.supports[:, :, 0],
+            explanations.num_samples, explanations.settings,
+        )  # fmt: skip
+        num_reached = np.zeros(found.shape, np.int64)
+        extrapolated = np.full((*found.shape, 3), np.nan)
+        for row in np.unique(rows):
+            for step in range(found.shape[1]):
+                here = np.flatnonzero((rows == row) & ~np.isnan(found[:, step]))
+                scores, drawn = found[here, step], self._best[row, :, step]
+                num_reached[here, step] = nulls.reached(scores, drawn)
+                beyond = here[num_reached[here, step] == 0]
+                tail = tails.fit_tail(drawn) if len(beyond) else None
+                if tail is not None:
+                    log10_p = tails.log10_tail_p(tail, found[beyond, step])
+                    extrapolated[beyond, step] = log10_p.T
+        p_search = nulls.permutation_p(num_reached, num_draws=self.num_draws)
+        p_search = np.where(np.isnan(found), np.nan, p_search)
+        return Significance(
+            p_search=p_search,
+            q_value=np.stack([q_values(each) for each in p_search.T], axis=1),
+            log10_extrapolated=extrapolated,
+            alpha=alpha,
+            num_draws=self.num_draws,
+        )
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write one npz file; see `load`."""
+        description = {
+            "format": FORMAT,
+            "version": VERSION,
+            "patterns": self.patterns,
+            "num_samples": self.num_samples,
+            "settings": asdict(self.settings),
+            "concepts": self.concepts,
+            "seed": self.seed,
+        }
+        arrays = {
+            "description": np.array(json.dumps(description, default=float)),
+            "rank_sums": self.rank_sums,
+            "supports": self.supports,
+        }
+        parts.save_arrays(Path(path), arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Null":
+        """Read a file written by `save`; nothing is unpickled."""
+        arrays = parts.load_arrays(Path(path))
+        try:
+            if arrays is None:
+                raise ValueError("it is missing or damaged")
+            return cls(**_fields_of(arrays))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"`path` must be a file written by `Null.save`; {str(path)!r} is not: "
+                f"{error}."
+            ) from error
+
+    def __repr__(self) -> str:
+        return (
+            f"Null({self.num_draws} draws of {len(self.patterns)} tie patterns, "
+            f"max_length={self.settings.max_length}, "
+            f"beam_size={self.settings.beam_size})"
+        )
+
+    @cached_property
+    def _best(self) -> Float[np.ndarray, "patterns draws steps"]:
+        """The scores as they were searched for: larger is better."""
+        return _best_scores(
+            self.rank_sums, self.supports, self.num_samples, self.settings
+        )
+
+    def _rows_of(self, explanations: Explanations) -> Int[np.ndarray, " neurons"]:
+        """The pattern of each neuron; an error if it was not drawn."""
+        row_of = {pattern: row for row, pattern in enumerate(self.patterns)}
+        wanted = _patterns_of(explanations)
+        missing = {each for each in wanted if each is not None} - set(row_of)
+        if missing:
+            raise ValueError(
+                "`null` must have draws of the ties of every neuron; "
+                f"{len(missing)} tie patterns are missing, such as "
+                f"{min(missing)} (samples below, samples tied). Draw it with "
+                "`like` set to these explanations."
+            )
+        return np.array([-1 if each is None else row_of[each] for each in wanted])
+
+    def _check_same_search(self, explanations: Explanations) -> None:
+        """Refuse other concepts, settings or objective."""
+        if explanations.sources.get("concepts") != self.concepts:
+            raise ValueError(
+                "`null` must be of the concepts of the explanations; it is of others, "
+                "or of other samples. Draw it with null_distribution(concepts, "
+                "explanations, key=...)."
+            )
+        mine, theirs = asdict(self.settings), asdict(explanations.settings)
+        length, asked = mine.pop("max_length"), theirs.pop("max_length")
+        if length < asked:
+            mine["max_length"], theirs["max_length"] = length, asked
+        different = [name for name in mine if mine[name] != theirs[name]]
+        if different:
+            name = different[0]
+            raise ValueError(
+                f"`null` must be of the settings of the explanations; it has {name}="
+                f"{mine[name]!r} and they have {name}={theirs[name]!r}."
+            )
+
+
+def null_distribution(
+    concepts: Concepts,
+    like: Explanations | Mapping[str, Explanations],
+    *,
+    num_draws: int = 2000,
+    key: jax.Array | int,
+    options: Options | None = None,
+) -> Null:
+    """Label random permutations with the very same search, for p-values valid after it.
+
+    The best score that a neuron without meaning reaches depends on the concepts, the
+    settings and the neuron's ties [1]. Those at the lowest value, as left by a
+    rectifier, and at any other value that more than a twentieth of the samples share
+    are drawn, on a grid of their size: a neuron uses the next smaller one, which errs
+    to the safe side. What was drawn before is not drawn again.
+
+    Args:
+        concepts: Those that were explained by.
+        like: The explanations to judge, whose settings and ties are used; or a dict of
+            layers.
+        num_draws: Permutations per tie pattern; p-values are at least 1 / (1 + that).
+        key: From `jax.random.key`, or a whole number; the same gives the same draws on
+            every device.
+        options: How to run; with `output`, draws are kept in that folder, by content.
+
+    References:
+        [1] Westfall and Young, "Resampling-Based Multiple Testing", 1993.
+
+    >>> import invert_jax as ij
+    >>> masks = np.arange(300)[:, None] % [2, 3, 5] == 0
+    >>> concepts = Concepts.from_masks(masks, ["even", "three", "five"])
+    >>> noise = np.random.default_rng(0).normal(size=300)
+    >>> activations = np.stack([masks[:, 1] + 0.1 * noise, noise], axis=1)
+    >>> quiet = Options(progress=False)
+    >>> labels = ij.explain(activations, concepts, min_fraction=0.1, options=quiet)
+    >>> null = null_distribution(concepts, labels, num_draws=99, key=0, options=quiet)
+    >>> labels.with_null(null).status.tolist()
+    ['labeled', 'chance']
+    """
+    options = options or Options()
+    seed = seed_of(key)
+    if isinstance(num_draws, bool) or not isinstance(num_draws, int | np.integer):
+        raise TypeError(f"`num_draws` must be a whole number; got {num_draws!r}.")
+    if num_draws < 1:
+        raise ValueError(f"`num_draws` must be at least 1; got {num_draws}.")
+    layers = list(like.values()) if isinstance(like, Mapping) else [like]
+    table = _checked_table(concepts, layers)
+    settings = layers[0].settings
+    wanted = {each for layer in layers for each in _patterns_of(layer)} - {None}
+    patterns = tuple(sorted(each for each in wanted if each is not None))
+    drawing = Drawing(table, settings, int(num_draws), seed, options)
+    with Progress(disable=not options.progress, transient=True) as progress:
+        task = progress.add_task("draw the null", total=len(patterns) * num_draws)
+        step = partial(progress.advance, task)
+        found = [drawing.of(pattern, step) for pattern in patterns]
+    shape = (len(patterns), int(num_draws), settings.max_length)
+    return Null(
+        patterns,
+        np.reshape([each["rank_sums"] for each in found], shape).astype(np.int64),
+        np.reshape([each["supports"] for each in found], shape).astype(np.int64),
+        table.num_samples,
+        settings,
+        table.fingerprint(),
+        seed,
+    )
+
+
+def _patterns_of(explanations: Explanations) -> list[ties.Pattern | None]:
+    """The pattern whose null stands for each neuron; None without a formula."""
+    patterns = ties.drawn_patterns(
+        explanations.tie_groups, num_samples=explanations.num_samples
+    )
+    found = explanations.lengths[:, -1, 0] > 0
+    return [
+        pattern if has_formula else None
+        for pattern, has_formula in zip(patterns, found, strict=True)
+    ]
+
+
+def _best_scores(
+    rank_sums: Int[np.ndarray, "*axes"],
+    supports: Int[np.ndarray, "*axes"],
+    num_samples: int,
+    settings: SearchSettings,
+) -> Float[np.ndarray, "*axes"]:
+    """Scores as they are searched for, larger is better; nan in an empty slot."""
+    signed = -rank_sums if settings.sign == "negative" else rank_sums
+    return settings.how_to_score.score(signed, supports, num_samples=num_samples)
+
+
+def _checked_table(concepts: Concepts, layers: Sequence[Explanations]) -> Concepts:
+    """The concepts that all layers were explained by, of the samples that counted."""
+    if not layers:
+        raise ValueError("`like` must hold at least one layer; got none.")
+    first = layers[0]
+    for layer in layers[1:]:
+        if (layer.settings, layer.sources) != (first.settings, first.sources):
+            raise ValueError(
+                "`like` must hold layers explained by the same concepts and settings; "
+                f"layer {layer.layer!r} differs from {first.layer!r}."
+            )
+    table = concepts
+    samples = first.samples
+    if samples is not None and samples[-1] < table.num_samples != first.num_samples:
+        table = table.take(samples)
+    if table.fingerprint() != first.sources.get("concepts"):
+        raise ValueError(
+            "`concepts` must be those that `like` was explained by, of the same "
+            f"samples; got {concepts.num_concepts} concepts of {concepts.num_samples} "
+            "samples that differ."
+        )
+    return table
+
+
+def _fields_of(arrays: dict[str, np.ndarray]) -> dict:
+    """The fields of a null from what was saved."""
+    description = json.loads(str(arrays["description"]))
+    if (description.pop("format"), description.pop("version")) != (FORMAT, VERSION):
+        raise ValueError("it is of another format or version")
+    patterns = tuple(
+        tuple((int(start), int(size)) for start, size in pattern)
+        for pattern in description["patterns"]
+    )
+    settings = SearchSettings(**description["settings"])
+    shape = (len(patterns), -1, settings.max_length)
+    return description | {
+        "patterns": patterns,
+        "settings": settings,
+        "seed": tuple(description["seed"]),
+        "rank_sums": arrays["rank_sums"].reshape(shape),
+        "supports": arrays["supports"].reshape(shape),
+    }

@@ -1,0 +1,90 @@
+"""What a null says of explanations: p-values valid after the search, and q-values."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+
+@dataclass(frozen=True, eq=False)
+class Significance:
+    """How likely the best formula of each neuron is by chance, after each step.
+
+    Attributes:
+        p_search: (1 + draws that reach the score) / (1 + draws); nan without a formula.
+        q_value: The same by Benjamini and Hochberg over the neurons [1].
+        log10_extrapolated: Where no draw reaches the score, the decimal logarithm of a
+            p-value from the fitted tail of the draws, and the bounds of its 95 %
+            interval; nan elsewhere, and where no tail can be fitted.
+        alpha: Share of false labels accepted among those not called chance.
+        num_draws: Meaningless neurons per tie pattern.
+
+    References:
+        [1] Benjamini and Hochberg, "Controlling the false discovery rate", Journal of
+        the Royal Statistical Society B 57, 1995.
+    """
+
+    p_search: Float[np.ndarray, "neurons steps"]
+    q_value: Float[np.ndarray, "neurons steps"]
+    log10_extrapolated: Float[np.ndarray, "neurons steps 3"]
+    alpha: float
+    num_draws: int
+
+    def take(self, positions: np.ndarray) -> "Significance":
+        """That of some neurons; q-values stay those over all."""
+        return self._map(lambda values: values[positions])
+
+    def at_length(self, length: int) -> "Significance":
+        """That of the steps up to `length`."""
+        return self._map(lambda values: values[:, :length])
+
+    def columns(self) -> dict[str, list]:
+        """One list per neuron of each array, for a table."""
+        names = ("p_search", "q_value", "log10_extrapolated")
+        arrays = (getattr(self, name) for name in names)
+        flat = (array.reshape(len(array), -1) for array in arrays)
+        return {name: list(rows) for name, rows in zip(names, flat, strict=True)}
+
+    @classmethod
+    def from_columns(
+        cls, columns: dict[str, list], *, alpha: float, num_draws: int
+    ) -> "Significance":
+        """The same again from `columns`."""
+        p_search, q_value, flat = (
+            np.array(columns[name], np.float64)
+            for name in ("p_search", "q_value", "log10_extrapolated")
+        )
+        extrapolated = flat.reshape(*p_search.shape, 3)
+        return cls(p_search, q_value, extrapolated, alpha, num_draws)
+
+    def _map(self, change) -> "Significance":
+        return Significance(
+            change(self.p_search),
+            change(self.q_value),
+            change(self.log10_extrapolated),
+            self.alpha,
+            self.num_draws,
+        )
+
+
+def q_values(p_values: Float[np.ndarray, " neurons"]) -> Float[np.ndarray, " neurons"]:
+    """Benjamini-Hochberg q-values of those that are not nan; nan elsewhere.
+
+    >>> q_values(np.array([0.01, np.nan, 0.04])).tolist()
+    [0.02, nan, 0.04]
+    """
+    found = ~np.isnan(p_values)
+    result = np.full(len(p_values), np.nan)
+    if found.any():
+        result[found] = stats.false_discovery_control(p_values[found])
+    return result
+
+
+def checked_alpha(alpha: float) -> float:
+    """`alpha` as a float in (0, 1)."""
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.floating):
+        raise TypeError(f"`alpha` must be a number; got {alpha!r}.")
+    if not 0 < alpha < 1:
+        raise ValueError(f"`alpha` must be in (0, 1); got {alpha}.")
+    return float(alpha)
