@@ -21,7 +21,7 @@ from tests.core.problems import (
 
 NUM_SAMPLES, NUM_CONCEPTS, NUM_NEURONS = 60, 6, 12
 FREE = settings(NUM_SAMPLES)
-LONG = settings(NUM_SAMPLES, max_length=4, beam_size=5)
+LONG = settings(NUM_SAMPLES, max_length=4, beam_size=5, list_size=1)
 BOUNDED = settings(NUM_SAMPLES, min_positives=6, max_positives=30, list_size=4)
 # All small problems have this layout, so that each of the settings compiles once.
 SMALL = Layout(num_limbs=1, num_chunks=1, rows_per_chunk=64)
@@ -119,10 +119,9 @@ def test_the_beam_is_that_of_the_oracle_where_most_candidates_are_duplicates(
         check(activations, concepts(rng), rules)
 
 
-@pytest.mark.parametrize("list_size", [1, 32])
-def test_the_size_of_the_list_changes_nothing(rng, list_size):
-    rules = LONG._replace(list_size=list_size)
-    check(levels(rng, 4), independent(rng), rules)
+def test_a_list_of_one_candidate_gives_the_beam_of_the_oracle(rng):
+    for num_levels in (2, 4, 1000):
+        check(levels(rng, num_levels), independent(rng), LONG)
 
 
 @pytest.mark.parametrize("num_usable", [2, 99])

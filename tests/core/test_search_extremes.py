@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from invert_jax import blocks
+from invert_jax.core import packing
 from invert_jax.core.exact import MAX_SAMPLES
 from invert_jax.core.objectives import AUROC
 from invert_jax.core.packing import Layout
@@ -113,6 +114,15 @@ def test_supports_of_one_sample_in_a_million_are_searched_exactly(rng):
     assert {steps[0][0].num_positives for steps in found} == {1}
 
 
+def test_thousands_of_rows_and_a_list_shorter_than_the_ties_are_searched_exactly(rng):
+    """Rows in many chunks, and concepts in more groups than are sorted."""
+    masks = rng.random((9000, 40)) < rng.uniform(0.001, 0.5, 40)
+    values = rng.integers(3, size=(9000, 2)).astype(np.float32)
+    rows, columns = problems.compress(values, masks)
+    assert len(columns) == 40 and packing.choose_layout(rows.counts).num_chunks > 8
+    check(rows, settings(9000, min_positives=20, max_positives=4500, list_size=2))
+
+
 def close_together(seed, *, num_concepts=64, num_samples=MAX_SAMPLES):
     """Disjoint concepts whose AUROC differ by less than float32 can tell."""
     rng = np.random.default_rng(seed)
@@ -174,10 +184,13 @@ def test_without_its_margin_the_search_would_be_misled(misleading):
     assert found[0][0][0].literals != (2 * best_of(misleading),)
 
 
-def nearly_silent(num_classes, class_size, num_active):
+MANY_CLASSES = settings(1400, min_positives=2, max_positives=700)
+
+
+def nearly_silent(num_classes, class_size, num_neurons):
     """One row per class; the one active sample of a neuron is in its own class."""
     num_samples = num_classes * class_size
-    sums = np.full((num_active, num_classes), -class_size)
+    sums = np.full((num_neurons, num_classes), -class_size)
     # The active sample takes N - 1, and its class lacks one of the -1 of the others.
     np.fill_diagonal(sums, num_samples - 1 - (class_size - 1))
     masks = np.eye(num_classes, dtype=bool)
@@ -185,17 +198,15 @@ def nearly_silent(num_classes, class_size, num_active):
 
 
 def test_thousands_of_candidates_of_equal_score_are_kept_in_canonical_order():
-    rows = nearly_silent(num_classes=700, class_size=2, num_active=2)
-    rules = settings(1400, min_positives=2, max_positives=700)
-    found = check(rows, rules)
+    rows = nearly_silent(num_classes=700, class_size=2, num_neurons=2)
+    found = check(rows, MANY_CLASSES)
     assert found[0][0][0].literals == (0,)
     assert found[1][0][0].literals == (2,)
 
 
 def test_a_silent_neuron_over_many_equal_classes_keeps_the_first_of_them():
     rows = Rows(np.zeros((2, 700), int), np.eye(700, dtype=bool), np.full(700, 2))
-    rules = settings(1400, min_positives=2, max_positives=700)
-    for steps in check(rows, rules):
+    for steps in check(rows, MANY_CLASSES):
         # Equal scores: of single classes the first, then none that is longer.
         assert [[a.literals for a in beam] for beam in steps] == [
             [(0,), (2,), (4,)]
@@ -204,7 +215,6 @@ def test_a_silent_neuron_over_many_equal_classes_keeps_the_first_of_them():
 
 def test_classes_that_all_lack_the_active_sample_are_told_apart_by_their_size(rng):
     """Equal scores of different sizes, where only the size decides."""
-    counts = rng.integers(1, 30, 300)
-    num_samples = int(counts.sum())
-    rows = Rows(np.zeros((1, 300), int), np.eye(300, dtype=bool), counts)
-    check(rows, settings(num_samples, max_positives=num_samples // 2, max_length=2))
+    counts = 1 + rng.multinomial(700, rng.dirichlet(np.ones(700)))
+    rows = Rows(np.zeros((2, 700), int), np.eye(700, dtype=bool), counts)
+    check(rows, MANY_CLASSES)
