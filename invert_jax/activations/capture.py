@@ -30,12 +30,17 @@ class Capture(NamedTuple):
             which the layers were run or defined.
         silent: Layers that have parameters and may nevertheless put out nothing.
         cure: What to do about a layer that puts out nothing.
+        check: Refuses a model in train mode, given a batch or its shapes, if `forward`
+            does not.
+        content: The part of `state` that decides the outputs, if it is not all.
     """
 
     state: PyTree
     forward: Callable[[PyTree, PyTree], dict[str, Array]]
     silent: tuple[str, ...] = ()
     cure: str = ""
+    check: Callable[[PyTree], None] | None = None
+    content: PyTree = None
 
 
 def capture(model: Any, variables: Any = None, call: Any = None) -> Capture:

@@ -19,7 +19,7 @@ from invert_jax.activations.batches import (
     size_of,
     skip_samples,
 )
-from invert_jax.activations.capture import capture
+from invert_jax.activations.capture import Capture, capture
 from invert_jax.activations.fingerprint import array_fingerprint, program_fingerprint
 from invert_jax.activations.listing import abstract
 from invert_jax.activations.pooling import Pool, neuron_names
@@ -110,7 +110,7 @@ def collect(
     program = program_of(captured, plans, where, checked_dtype(dtype))
     sink: Gathered | StoreWriter = Gathered(plans)
     if store is not None:
-        sink = _writer(store, captured.state, program, plans, first, preprocessing)
+        sink = _writer(store, captured, program, plans, first, preprocessing)
 
     devices = jax.local_devices()
     size = size_for(devices, batch_size, size_of(first))
@@ -142,19 +142,20 @@ def checked_dtype(dtype: Any) -> str | None:
 
 def _writer(
     store: str | os.PathLike,
-    state: PyTree,
+    captured: Capture,
     program: Program,
     plans: Mapping[str, Plan],
     first: Batch,
     preprocessing: str,
 ) -> StoreWriter:
-    shapes, fingerprint = _traced(program, state, first)
+    shapes, fingerprint = _traced(program, captured.state, first)
+    content = captured.state if captured.content is None else captured.content
     made_of = {
         "preprocessing": preprocessing,
         "layers": ", ".join(plans),
         "pool": ", ".join(_pool_name(plan.pool) for plan in plans.values()),
         "dtype": ", ".join(str(each.values.dtype) for each in shapes),
-        "variables": array_fingerprint(state),
+        "variables": array_fingerprint(content),
         "program": fingerprint,
         "jax": jax.__version__,
     }

@@ -16,6 +16,7 @@ SCAN_CURE = (
     "Layers inside `nn.scan` put out nothing unless the scan is made with "
     "variable_axes={..., 'intermediates': 0}."
 )
+SHAPE = "It must be a dict of collections, such as {'params': params}."
 EVAL_CURE = (
     "say how to call it by `call`, such as "
     "call=lambda module, batch: module(batch, train=False)."
@@ -77,6 +78,9 @@ def _apply(
             "`model` must run without updating its variables, but it does update "
             f"some, as batch normalization does in training: {EVAL_CURE}"
         ) from error
+    except errors.FlaxError as error:
+        error.add_note(f"`variables` holds: {', '.join(state) or 'nothing'}. {SHAPE}")
+        raise
     except TypeError as error:
         if call is None and "argument" in str(error):
             error.add_note(f"If the model takes more than a batch, {EVAL_CURE}")

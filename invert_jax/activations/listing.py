@@ -6,7 +6,7 @@ steps of a scan: each step is a layer of its own.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any, NamedTuple
@@ -65,6 +65,8 @@ def layers(
 def find_layers(captured: Capture, inputs: PyTree) -> dict[str, Layer]:
     """Every layer, in the order in which the model was run or defined."""
     size = _batch_size(inputs)
+    if captured.check is not None:
+        captured.check(abstract(inputs, size))
     shapes = _output_shapes(captured, abstract(inputs, size))
     try:
         others = _output_shapes(captured, abstract(inputs, size + 1))
@@ -136,14 +138,42 @@ def first_match(name: str, by_pattern: Mapping[str, Any], default: Any) -> Any:
     return default
 
 
-def silent_layers(available: Mapping[str, Layer], captured: Capture) -> list[str]:
-    """Layers that have parameters and put out nothing, nor does any part of them."""
-    paths = {re.split(r"[#.@]", name, maxsplit=1)[0] for name in available}
-    return [
-        silent
-        for silent in captured.silent
-        if not any(path == silent or path.startswith(f"{silent}/") for path in paths)
-    ]
+def silent_layers(available: Iterable[str], captured: Capture) -> list[str]:
+    """Layers that have parameters and put out nothing, nor does any part of them.
+
+    >>> captured = Capture(None, dict, ("rnn/cell/in", "rnn/cell/out", "dense"))
+    >>> silent_layers(["rnn", "dense"], captured)
+    ['rnn/cell/in', 'rnn/cell/out']
+    """
+    heard = _heard(available)
+    return [silent for silent in captured.silent if silent not in heard]
+
+
+def silent_parts(available: Iterable[str], captured: Capture) -> list[str]:
+    """The outermost modules all of whose layers are silent.
+
+    >>> captured = Capture(None, dict, ("rnn/cell/in", "rnn/cell/out", "dense"))
+    >>> silent_parts(["rnn", "dense"], captured)
+    ['rnn/cell']
+    """
+    heard = _heard(available)
+    outermost = (
+        next(path for path in _within(silent) if path not in heard)
+        for silent in silent_layers(available, captured)
+    )
+    return list(dict.fromkeys(outermost))
+
+
+def _heard(available: Iterable[str]) -> set[str]:
+    """Paths of the layers, and of the modules that they are parts of."""
+    paths = (re.split(r"[#.@]", name, maxsplit=1)[0] for name in available)
+    return {whole for path in paths for whole in _within(path)}
+
+
+def _within(path: str) -> list[str]:
+    """Paths of the modules around a layer, outermost first, and its own."""
+    parts = path.split("/")
+    return ["/".join(parts[: end + 1]) for end in range(len(parts))]
 
 
 def _unknown(pattern: str, available: Mapping[str, Layer], captured: Capture) -> str:

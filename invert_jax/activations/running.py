@@ -19,7 +19,7 @@ from invert_jax.activations.listing import (
     first_match,
     matches,
     select_layers,
-    silent_layers,
+    silent_parts,
 )
 from invert_jax.activations.pooling import (
     Pool,
@@ -80,7 +80,7 @@ def plan_layers(
             "`model` must put out at least one array that has the samples as an axis; "
             "none of its outputs has."
         )
-    if layers is None and (silent := silent_layers(available, captured)):
+    if layers is None and (silent := silent_parts(available, captured)):
         warnings.warn(
             f"No activations of {', '.join(silent)}, though they have parameters: not "
             f"called, or called where Flax does not see it. {captured.cure}",

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.errors import FlaxError
 
 from invert_jax.activations.capture import capture
 from invert_jax.activations.collection import collect
@@ -234,7 +235,7 @@ def test_a_scan_that_hides_its_layers_is_told_how_to_show_them(vectors):
 
     with pytest.raises(ValueError, match=r"'steps/dense' is none.*intermediates': 0"):
         collect(model, [vectors], variables=variables, layers="steps/dense")
-    with pytest.warns(UserWarning, match=r"No activations of steps/dense.*scan"):
+    with pytest.warns(UserWarning, match=r"No activations of steps,.*scan"):
         got = collect(model, [vectors], variables=variables, progress=False)
     assert "head" in got
 
@@ -290,6 +291,26 @@ def test_a_model_in_train_mode_is_refused_with_the_cure(model, message, images):
             variables=variables,
             call=lambda module, batch: module(batch, train=True),
         )
+
+
+@pytest.mark.parametrize("given", [{}, {"kernel": np.zeros((4, 4))}])
+def test_variables_of_another_form_are_told_theirs(given, vectors):
+    with pytest.raises(FlaxError) as caught:
+        layers(Shared(), vectors, variables=given)
+    assert "such as {'params': params}" in caught.value.__notes__[0]
+
+
+class Recurrent(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.RNN(nn.LSTMCell(3, name="cell"), name="rnn")(x[..., None])
+
+
+def test_the_cell_of_a_recurrent_layer_is_silent_and_said_to_be(vectors):
+    variables = initialized(Recurrent(), vectors)
+    with pytest.warns(UserWarning, match="No activations of cell, though"):
+        got = collect(Recurrent(), [vectors], variables=variables, progress=False)
+    assert got["rnn"].shape == (5, 3)
 
 
 def test_a_missing_argument_is_told_its_cure(images):

@@ -149,7 +149,7 @@ def test_the_model_runs_in_eval_mode_and_stays_in_train_mode(vectors):
 
 @pytest.mark.parametrize("kind", ["norm", "dropout"])
 def test_a_model_that_insists_on_train_mode_is_refused_with_the_cure(kind, vectors):
-    with pytest.raises(ValueError, match=rf"it changes {kind}/.*`call`"):
+    with pytest.raises(ValueError, match=rf"needs or changes {kind}/.*`call`"):
         collect(Insistent(kind, nnx.Rngs(0)), [vectors])
 
 
@@ -178,6 +178,77 @@ def test_a_layer_that_inherits_its_call_shows(vectors):
     found = layers(WithHeir(nnx.Rngs(0)), vectors)
     assert list(found) == ["first", "second", "output"]
     assert "__call__" not in vars(Heir)
+
+
+class Wrapped(nnx.Module):
+    """Dropout and normalization inside a transform that copies their state."""
+
+    def __init__(self, train, rngs):
+        self.block = Insistent("norm", rngs) if train else Calm(rngs)
+
+    def __call__(self, x):
+        return nnx.remat(lambda block, x: block(x))(self.block, x)
+
+
+class Calm(nnx.Module):
+    def __init__(self, rngs):
+        self.norm = nnx.BatchNorm(4, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+    def __call__(self, x):
+        return self.dropout(self.norm(x))
+
+
+def test_state_that_is_only_copied_is_no_training(vectors):
+    assert "block/norm" in layers(Wrapped(False, nnx.Rngs(0)), vectors)
+    with pytest.raises(ValueError, match="changes block/norm/mean"):
+        layers(Wrapped(True, nnx.Rngs(0)), vectors)
+
+
+class Recurrent(nnx.Module):
+    def __init__(self, rngs):
+        self.rnn = nnx.RNN(nnx.LSTMCell(1, 3, rngs=rngs))
+
+    def __call__(self, x):
+        return self.rnn(x[..., None])
+
+
+def test_a_recurrent_layer_shows_without_its_cell(vectors):
+    model = Recurrent(nnx.Rngs(0))
+    found = layers(model, vectors)
+    assert found == {"rnn": (5, 4, 3), "output": (5, 4, 3)}
+
+
+class Carried(nnx.Module):
+    """Scans with itself as the carry."""
+
+    def __init__(self, rngs):
+        self.dense = nnx.Linear(4, 4, rngs=rngs)
+
+    def __call__(self, x):
+        def step(carry, _):
+            module, x = carry
+            return (module, module(x)), None
+
+        (_, x), _ = nnx.scan(step, length=2)((self.dense, x), None)
+        return x
+
+
+def test_a_scan_that_carries_the_module_is_told_the_cure(vectors):
+    with pytest.raises(TypeError, match="__captures__") as caught:
+        layers(Carried(nnx.Rngs(0)), vectors)
+    assert any("Give a function" in note for note in caught.value.__notes__)
+
+
+def test_a_store_is_of_the_weights_whatever_the_random_state(vectors, tmp_path):
+    model = Branched(nnx.Rngs(0))
+    expected = collect(model, [vectors], store=tmp_path, progress=False)
+    model.dropout.rngs.count.set_value(jnp.uint32(5))
+    got = collect(model, [vectors], store=tmp_path, progress=False)
+    np.testing.assert_array_equal(got["norm"], expected["norm"])
+    model.stem.bias.set_value(jnp.ones(4))
+    with pytest.raises(ValueError, match="The model's variables differ"):
+        collect(model, [vectors], store=tmp_path, progress=False)
 
 
 def test_call_says_how_to_run_the_model(vectors):
