@@ -82,6 +82,7 @@ def collect(
         store: Folder, or address such as `gs://bucket/folder`, to write to. What is
             there already, of this very collection, is gone on with; anything else is
             refused. The activations are then read from there, when they are needed.
+            Each process of several collects its own batches to a store of its own.
         dtype: `"float32"`, `"bfloat16"` or `"float16"`; what the layer has if None.
         preprocessing: Your name for how the batches were made, of which a store knows
             nothing else: one made under another name is refused.

@@ -246,7 +246,7 @@ def test_a_store_is_of_the_weights_whatever_the_random_state(vectors, tmp_path):
     model.dropout.rngs.count.set_value(jnp.uint32(5))
     got = collect(model, [vectors], store=tmp_path, progress=False)
     np.testing.assert_array_equal(got["norm"], expected["norm"])
-    model.stem.bias.set_value(jnp.ones(4))
+    model.stem.kernel.set_value(jnp.ones((4, 4)))
     with pytest.raises(ValueError, match="The model's variables differ"):
         collect(model, [vectors], store=tmp_path, progress=False)
 

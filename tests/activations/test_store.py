@@ -351,7 +351,7 @@ import numpy as np
 from invert_jax.activations import appending, batched, collect, open_store
 
 appending.MOST_SAMPLES = 16
-NUM_SAMPLES = 640
+NUM_SAMPLES = 256
 
 def batches():
     values = np.random.default_rng(0).normal(size=(NUM_SAMPLES, 3, 64))
@@ -389,7 +389,7 @@ def attempt(store, seconds, progress):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return True
-        time.sleep(0.001)
+        time.sleep(0.003)
     assert ended[1] == 0, ended
     return False
 
@@ -417,7 +417,7 @@ def kill_and_resume(folder, seeds):
         env=os.environ | {"JAX_PLATFORMS": "cpu"},
     )
     assert done.returncode == 0, done.stderr
-    midway = [samples for samples in json.loads(done.stdout) if 0 < samples < 640]
+    midway = [samples for samples in json.loads(done.stdout) if 0 < samples < 256]
     assert len(midway) >= len(seeds)
     return midway
 
