@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import overload
 
+import jax
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -25,6 +26,7 @@ from invert_jax.inputs import (
 from invert_jax.jobs import Job, searched_columns, spans_of
 from invert_jax.options import Options
 from invert_jax.settings import FEW_POSITIVES, SearchSettings, fraction_of_few
+from invert_jax.splits import check_enough, split_samples
 from invert_jax.tables import check_target
 
 
@@ -46,6 +48,9 @@ def explain(
     objective: str = ...,
     where: ArrayLike | None = ...,
     neurons: ArrayLike | None = ...,
+    holdout: float | None = ...,
+    key: jax.Array | int | None = ...,
+    groups: ArrayLike | None = ...,
     options: Options | None = ...,
 ) -> dict[str, Explanations]: ...
 
@@ -64,6 +69,9 @@ def explain(
     objective: str = ...,
     where: ArrayLike | None = ...,
     neurons: ArrayLike | None = ...,
+    holdout: float | None = ...,
+    key: jax.Array | int | None = ...,
+    groups: ArrayLike | None = ...,
     options: Options | None = ...,
 ) -> Explanations: ...
 
@@ -81,6 +89,9 @@ def explain(
     objective: str = "auroc",
     where: ArrayLike | None = None,
     neurons: ArrayLike | None = None,
+    holdout: float | None = None,
+    key: jax.Array | int | None = None,
+    groups: ArrayLike | None = None,
     options: Options | None = None,
 ) -> Explanations | dict[str, Explanations]:
     """Find for each neuron the formulas that its activation detects best.
@@ -110,6 +121,11 @@ def explain(
         objective: What to maximize; "auroc".
         where: bool [samples]; samples that count. All if None.
         neurons: Indices of the neurons to explain. All if None.
+        holdout: Share of the samples to keep out of the search and to judge what it
+            found on, in (0, 1); None for none. The bounds apply to the others.
+        key: Which samples those are, from `jax.random.key`, or a whole number.
+        groups: [samples], whole numbers or strings; samples of one group, such as the
+            frames of a video, stay on one side.
         options: How to run; changes no result.
 
     Returns:
@@ -145,7 +161,11 @@ def explain(
         )
     layers = checked_layers(activations, concepts)
     samples = checked_where(where, concepts.num_samples)
+    split = split_samples(concepts, samples, holdout=holdout, key=key, groups=groups)
+    samples = samples if split is None else split.searched
     table = concepts if samples is None else concepts.take(samples)
+    if split is not None:
+        check_enough(table, split, settings)
     _warn_of_few_positives(settings, table.num_samples)
     searched = searched_columns(table)
     folders = _folders(options, activations, layers)
@@ -154,7 +174,7 @@ def explain(
     results = {
         name: Job(
             layer, checked_neurons(neurons, layer.num_neurons), samples, table,
-            searched, settings, options, folders[name],
+            searched, settings, options, folders[name], split,
         ).explanations()
         for name, layer in layers.items()
     }  # fmt: skip

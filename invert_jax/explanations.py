@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from invert_jax.core.significance import log10_mannwhitney
 from invert_jax.formula import Formula
+from invert_jax.held_out import HeldOut
 from invert_jax.settings import SearchSettings
 from invert_jax.significance import Significance
 
@@ -54,6 +55,7 @@ class Explanations:
         sources: Content hashes of what was explained, for the record.
         samples: Indices of the samples that counted; None for all.
         significance: What `with_null` found; None before.
+        held_out: Scores on held-out samples; None without `holdout`.
     """
 
     neurons: Int[np.ndarray, " neurons"]
@@ -75,6 +77,7 @@ class Explanations:
     sources: dict[str, str] = field(default_factory=dict)
     samples: Int[np.ndarray, " kept"] | None = None
     significance: Significance | None = None
+    held_out: HeldOut | None = None
 
     @property
     def num_neurons(self) -> int:
@@ -165,6 +168,20 @@ class Explanations:
         name = "log10_p_extrapolated"
         return self._significance(name).log10_extrapolated[:, -1]
 
+    @property
+    def optimism(self) -> Float[np.ndarray, "neurons beam"]:
+        """How much better a score is on the samples that chose the formula.
+
+        The score minus that on the held-out samples, for sign "negative" the other way
+        around; nan where either is.
+        """
+        if self.held_out is None:
+            raise ValueError(
+                "`optimism` needs held-out samples: explain(..., holdout=0.5, key=0)."
+            )
+        difference = self.scores - self.held_out.scores
+        return -difference if self.settings.sign == "negative" else difference
+
     def with_null(self, null: "Null", alpha: float = 0.05) -> "Explanations":
         """The same with `p_search`, `q_value` and, above `alpha`, the status "chance".
 
@@ -199,6 +216,7 @@ class Explanations:
             supports=self.supports[:, :length],
             settings=dataclasses.replace(self.settings, max_length=length),
             significance=self.significance and self.significance.at_length(length),
+            held_out=self.held_out and self.held_out.at_length(length),
         )
 
     def take(self, positions: Sequence[int] | np.ndarray) -> "Explanations":
@@ -213,6 +231,7 @@ class Explanations:
             self,
             neuron_names=tuple(self.neuron_names[position] for position in chosen),
             significance=self.significance and self.significance.take(chosen),
+            held_out=self.held_out and self.held_out.take(chosen),
             **{name: getattr(self, name)[chosen] for name in arrays},
         )
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +22,11 @@ from invert_jax.core.beam import PAD
 from invert_jax.core.search import Found, Settings
 from invert_jax.core.ties import NUM_GROUPS
 from invert_jax.explanations import Explanations
+from invert_jax.holdout import held_out_scores
 from invert_jax.inputs import read_block
 from invert_jax.options import Options
 from invert_jax.settings import SearchSettings
+from invert_jax.splits import Split
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Job:
         settings: What to search for.
         options: How to run.
         folder: Where to keep what is done; None for nowhere.
+        split: What to judge the formulas on; None for nothing.
     """
 
     layer: Activations
@@ -88,6 +91,7 @@ class Job:
     settings: SearchSettings
     options: Options
     folder: Path | None
+    split: Split | None = None
 
     def explanations(self) -> Explanations:
         """Search all blocks, or take those done before from the disk."""
@@ -103,6 +107,9 @@ class Job:
                 for name, values in block.items():
                     getattr(empty, name)[start:stop] = values
                 progress.update(task, completed=stop)
+        if self.split is not None:
+            held_out = held_out_scores(empty, self.layer, self.split)
+            empty = replace(empty, held_out=held_out)
         if self.folder is not None:
             empty.save(self.folder)
         return empty

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from invert_jax.explanations import Explanations
+from invert_jax.held_out import HeldOut
 from invert_jax.settings import SearchSettings
 from invert_jax.significance import Significance
 
@@ -28,6 +29,7 @@ NEURONS = "neurons.parquet"
 FORMULAS = "formulas.parquet"
 LABELS = "labels.csv"
 SAMPLES = "samples.parquet"
+HELD_OUT = "held_out_samples.parquet"
 RECORDED = ("jax", "flax", "numpy", "invert_jax")
 
 
@@ -36,8 +38,8 @@ def to_arrow(explanations: Explanations, *, all_ranks: bool = False) -> pa.Table
 
     Columns: neuron (its index), name, status, formula, score, fraction, num_positives,
     num_literals, log10_p; with `all_ranks` also rank; after `with_null` also p_search,
-    q_value, and the extrapolated p-value with its bounds. Neurons without a formula
-    have nulls.
+    q_value, and the extrapolated p-value with its bounds; with held-out samples what
+    they say. Neurons without a formula have nulls.
     """
     if all_ranks:
         neuron, rank = np.nonzero(explanations.lengths[:, -1] > 0)
@@ -66,6 +68,8 @@ def to_arrow(explanations: Explanations, *, all_ranks: bool = False) -> pa.Table
         del columns["rank"]
     if explanations.significance is not None:
         columns |= _significance_columns(explanations, neuron, rank)
+    if explanations.held_out is not None:
+        columns |= _held_out_columns(explanations, explanations.held_out, at)
     return pa.table(columns)
 
 
@@ -89,11 +93,34 @@ def _significance_columns(
     }
 
 
+def _held_out_columns(
+    explanations: Explanations, held_out: HeldOut, at: tuple[np.ndarray, np.ndarray]
+) -> dict[str, pa.Array]:
+    """What the held-out samples say of the formulas at (neuron, rank)."""
+    low, high = np.moveaxis(held_out.intervals[at], -1, 0)
+    values = {
+        "score": held_out.scores[at],
+        "low": low,
+        "high": high,
+        "log10_p": held_out.log10_p[at],
+        "log10_p_one_sided": held_out.log10_p_one_sided[at],
+        "optimism": explanations.optimism[at],
+    }
+    empty = explanations.lengths[:, -1][at] == 0
+    columns = {
+        f"held_out_{name}": pa.array(value, mask=np.isnan(value))
+        for name, value in values.items()
+    }
+    columns["held_out_num_positives"] = pa.array(held_out.num_positives[at], mask=empty)
+    columns["is_alternative"] = pa.array(held_out.is_alternative[at], mask=empty)
+    return columns
+
+
 def to_text(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> str:
     """A table of the first neurons, as text."""
     table = Table(box=None)
-    for name in ("neuron", "formula", "AUROC", "samples", "log10 p"):
-        left = name == "formula"
+    for name in _text_columns(explanations):
+        left = name in ("formula", "status")
         table.add_column(name, justify="left" if left else "right", overflow="fold")
     for position in range(min(rows, explanations.num_neurons)):
         table.add_row(*map(Text, _text_cells(explanations, position)))
@@ -143,14 +170,36 @@ def load(path: str | os.PathLike) -> Explanations:
     try:
         neurons = pq.read_table(path / NEURONS).to_pydict()
         formulas = pq.read_table(path / FORMULAS)
-        samples = None
-        if (path / SAMPLES).exists():
-            samples = pq.read_table(path / SAMPLES)["sample"].to_numpy()
-        return _assemble(description, neurons, formulas, samples)
+        samples = _read_samples(path / SAMPLES)
+        explanations = _assemble(description, neurons, formulas, samples)
+        held_out = _read_samples(path / HELD_OUT)
+        if held_out is None:
+            return explanations
+        return _with_held_out(explanations, neurons, formulas, held_out)
     except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise ValueError(
             f"`path` must hold whole explanations; {str(path)!r} is damaged: {error}"
         ) from error
+
+
+def _read_samples(path: Path) -> np.ndarray | None:
+    """Indices of samples; None if there is no such file."""
+    return pq.read_table(path)["sample"].to_numpy() if path.exists() else None
+
+
+def _with_held_out(
+    explanations: Explanations, neurons: dict, formulas: pa.Table, samples: np.ndarray
+) -> Explanations:
+    slots = tuple(formulas[name].to_numpy() for name in ("position", "step", "rank"))
+    held_out = HeldOut.from_columns(
+        samples,
+        neurons,
+        formulas,
+        (slots[0], slots[1] - 1, slots[2]),
+        shape=explanations.lengths.shape,
+        sign=explanations.settings.sign,
+    )
+    return dataclasses.replace(explanations, held_out=held_out)
 
 
 def _write(explanations: Explanations, folder: Path) -> None:
@@ -163,12 +212,14 @@ def _write(explanations: Explanations, folder: Path) -> None:
         "is_constant": explanations.is_constant,
         "tie_groups": list(explanations.tie_groups.reshape(len(explanations), -1)),
     }
-    pq.write_table(
-        pa.table(neurons | (significance.columns() if significance else {})),
-        folder / NEURONS,
-    )
+    held_out = explanations.held_out
+    neurons |= significance.columns() if significance else {}
+    neurons |= held_out.neuron_columns() if held_out else {}
+    pq.write_table(pa.table(neurons), folder / NEURONS)
     if explanations.samples is not None:
         pq.write_table(pa.table({"sample": explanations.samples}), folder / SAMPLES)
+    if held_out is not None:
+        pq.write_table(pa.table({"sample": held_out.samples}), folder / HELD_OUT)
     pq.write_table(_all_formulas(explanations), folder / FORMULAS)
     pa.csv.write_csv(to_arrow(explanations), folder / LABELS)
     description = {
@@ -202,6 +253,7 @@ def _all_formulas(explanations: Explanations) -> pa.Table:
     neuron, step, rank = slots
     places = zip(neuron.tolist(), rank.tolist(), step.tolist(), strict=True)
     literals = explanations.literals[slots]
+    held_out = explanations.held_out
     return pa.table(
         {
             "position": neuron,
@@ -215,6 +267,7 @@ def _all_formulas(explanations: Explanations) -> pa.Table:
             "rank_sum": explanations.rank_sums[slots],
             "num_positives": explanations.supports[slots],
         }
+        | (held_out.slot_columns(slots) if held_out else {})
     )
 
 
@@ -288,16 +341,35 @@ def _assemble(
     )
 
 
-def _text_cells(explanations: Explanations, position: int) -> tuple[str, ...]:
+def _text_columns(explanations: Explanations) -> list[str]:
+    """Headings of the text table."""
+    columns = ["neuron", "formula", "AUROC", "samples", "log10 p"]
+    if explanations.held_out is not None:
+        columns += ["held out", "95 %"]
+    return columns + (["q", "status"] if explanations.significance is not None else [])
+
+
+def _text_cells(explanations: Explanations, position: int) -> list[str]:
     """One row of the text table."""
     name = explanations.neuron_names[position]
-    formula = explanations.formula(position)
+    formula, held_out = explanations.formula(position), explanations.held_out
+    status = explanations.status[position].replace("_", " ")
     if formula is None:
-        return name, f"({explanations.status[position].replace('_', ' ')})", "", "", ""
-    return (
+        empty = [""] * (len(_text_columns(explanations)) - 2)
+        return [name, f"({status})", *empty]
+    cells = [
         name,
         str(formula),
         f"{explanations.scores[position, 0]:.4f}",
         str(explanations.num_positives[position, 0]),
         f"{explanations.log10_p[position, 0]:.1f}",
-    )
+    ]
+    if held_out is not None:
+        low, high = held_out.intervals[position, 0]
+        interval = "" if np.isnan(low) else f"{low:.3f}-{high:.3f}"
+        score = held_out.scores[position, 0]
+        shown = f"{score:.4f}" if held_out.num_positives[position, 0] else ""
+        cells += [shown, interval or held_out.notes[position]]
+    if explanations.significance is not None:
+        cells += [f"{explanations.q_value[position]:.3g}", status]
+    return cells

@@ -19,9 +19,9 @@ PACKAGE = ROOT / "invert_jax"
 # imports from lower layers and from its own.
 LAYERS = {
     "core": """
-        core/__init__ core/beam core/candidates core/exact core/nulls core/objectives
-        core/packing core/ranking core/search core/shortlist core/significance
-        core/tails core/ties
+        core/__init__ core/beam core/candidates core/delong core/exact core/nulls
+        core/objectives core/packing core/ranking core/search core/shortlist
+        core/significance core/tails core/ties
     """,
     "formula": "formula",
     "activations": """
@@ -42,8 +42,8 @@ LAYERS = {
         concepts/_tfds_values concepts/files concepts/synset_names concepts/synsets
         concepts/table concepts/tfds concepts/wordnet
     """,
-    "explanations": "settings significance explanations tables",
-    "engine": "options inputs keys parts blocks jobs engine",
+    "explanations": "settings significance held_out explanations tables",
+    "engine": "options inputs keys parts blocks splits holdout jobs engine",
     "audits": "drawing nulls",
     "public names": "__init__",
     "demo": """

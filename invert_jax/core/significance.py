@@ -39,11 +39,42 @@ def log10_mannwhitney(
     >>> (10**log10_p).round(4)
     array([0.0809])
     """
+    deviation = _deviation(num_positives, tie_sums, num_samples)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(deviation > 0, (np.abs(sums) / 2 - 0.5) / deviation, np.nan)
+    return np.minimum(0.0, (np.log(2) + special.log_ndtr(-z)) / np.log(10))
+
+
+def log10_mannwhitney_greater(
+    sums: Int[np.ndarray, "*batch"],
+    num_positives: Int[np.ndarray, "*batch"],
+    tie_sums: Float[np.ndarray, "*#batch"],
+    *,
+    num_samples: int,
+) -> Float[np.ndarray, "*batch"]:
+    """The same of the one-sided p-value: that positives have the larger activations.
+
+    Returns:
+        In (-inf, 0]; nan where a class is empty or all samples are tied.
+
+    >>> sums, positives = np.array([9]), np.array([3])
+    >>> log10_p = log10_mannwhitney_greater(sums, positives, np.zeros(1), num_samples=6)
+    >>> (10**log10_p).round(4)
+    array([0.0404])
+    """
+    deviation = _deviation(num_positives, tie_sums, num_samples)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(deviation > 0, (sums / 2 - 0.5) / deviation, np.nan)
+    return special.log_ndtr(-z) / np.log(10)
+
+
+def _deviation(
+    num_positives: Int[np.ndarray, "*batch"],
+    tie_sums: Float[np.ndarray, "*#batch"],
+    num_samples: int,
+) -> Float[np.ndarray, "*batch"]:
+    """Standard deviation of half a sum where all assignments are equally likely [2]."""
     positives = np.asarray(num_positives, np.float64)
     pairs = positives * (num_samples - positives)
     ties = tie_sums / (num_samples * max(1, num_samples - 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviation = np.sqrt(pairs / 12 * (num_samples + 1 - ties))
-        z = (np.abs(sums) / 2 - 0.5) / deviation
-    z = np.where(deviation > 0, z, np.nan)
-    return np.minimum(0.0, (np.log(2) + special.log_ndtr(-z)) / np.log(10))
+    return np.sqrt(pairs / 12 * (num_samples + 1 - ties))

@@ -1,0 +1,226 @@
+"""Judging formulas on samples that had no part in the search, and their literals."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
+
+from invert_jax.activations.array import Activations
+from invert_jax.concepts.table import Concepts
+from invert_jax.core import delong, ranking
+from invert_jax.core.objectives import auroc_score
+from invert_jax.explanations import Explanations
+from invert_jax.held_out import HeldOut
+from invert_jax.inputs import checked_layers, read_block
+from invert_jax.splits import Split
+
+# Neurons whose held-out activations are read at a time.
+BLOCK = 64
+
+
+def held_out_scores(
+    explanations: Explanations, layer: Activations, split: Split
+) -> HeldOut:
+    """Judge all formulas of a layer on the samples to report on.
+
+    Args:
+        explanations: Searched on the other samples.
+        layer: Activations of all samples.
+        split: The samples, and their concepts.
+    """
+    columns = FormulaMasks(split.concepts)
+    shape = explanations.lengths.shape
+    length = explanations.literals.shape[3]
+    result = HeldOut(
+        samples=split.reported,
+        rank_sums=np.zeros(shape, np.int64),
+        supports=np.zeros(shape, np.int64),
+        variances=np.full(shape, np.nan),
+        differences=np.full(shape, np.nan),
+        tie_sums=np.zeros(shape[0]),
+        sums_without=np.zeros((shape[0], shape[1], length), np.int64),
+        supports_without=np.zeros((shape[0], shape[1], length), np.int64),
+        sign=explanations.settings.sign,
+    )
+
+    def judge(position: int, activations: np.ndarray) -> None:
+        ranks = ranking.rank_host(activations)
+        result.tie_sums[position] = ranks.tie_sum
+        _judge_formulas(result, explanations, position, ranks, columns)
+        row_sums = columns.row_sums(ranks)
+        for step in range(explanations.max_length):
+            slot = position, step
+            formula = literals_of(explanations, *slot, 0)
+            into = result.sums_without[slot], result.supports_without[slot]
+            _sums_without(*into, formula, row_sums, columns)
+
+    neurons = explanations.neurons
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for start, block in _read_blocks(layer, neurons, split.reported):
+            list(threads.map(judge, range(start, start + len(block)), block))
+    return result
+
+
+def scores_without(
+    explanations: Explanations,
+    activations: Activations | ArrayLike,
+    concepts: Concepts,
+) -> Float[np.ndarray, "neurons length"]:
+    """Score of each neuron's best formula without each of its literals.
+
+    What a literal is worth is the score minus this. ((l1 o l2) o l3) without a literal
+    keeps the order of the others; l1 takes the first operator along, another the one
+    before it. The samples are those that were searched.
+
+    Args:
+        explanations: Of one layer.
+        activations: [samples, neurons] of that layer.
+        concepts: Those it was explained by, of all samples.
+
+    Returns:
+        AUROC; nan past the length of a formula, if it has but one literal, and if what
+        is left always or never holds.
+
+    >>> import invert_jax as ij
+    >>> masks = np.arange(300)[:, None] % [2, 3, 5] == 0
+    >>> concepts = Concepts.from_masks(masks, ["even", "three", "five"])
+    >>> activations = (masks[:, [1]] & ~masks[:, [0]]).astype(np.float32)
+    >>> quiet = ij.Options(progress=False)
+    >>> labels = ij.explain(
+    ...     activations, concepts, max_length=2, min_fraction=0.1, options=quiet)
+    >>> str(labels.formulas[0][0])
+    '~even & three'
+    >>> scores_without(labels, activations, concepts).round(3).tolist()
+    [[0.75, 0.667]]
+    """
+    layer = checked_layers(activations, concepts)[""]
+    samples = explanations.samples
+    table = concepts if samples is None else concepts.take(samples)
+    if table.fingerprint() != explanations.sources.get("concepts"):
+        raise ValueError(
+            "`concepts` must be those that were explained by, of the same samples; got "
+            f"{concepts.num_concepts} concepts of {concepts.num_samples} samples that "
+            "differ."
+        )
+    columns = FormulaMasks(table)
+    shape = (len(explanations), explanations.max_length)
+    sums, supports = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for start, block in _read_blocks(layer, explanations.neurons, samples):
+        for position, values in enumerate(block, start):
+            row_sums = columns.row_sums(ranking.rank_host(values))
+            formula = literals_of(explanations, position, -1, 0)
+            into = sums[position], supports[position]
+            _sums_without(*into, formula, row_sums, columns)
+    return auroc_score(sums, supports, num_samples=table.num_samples)
+
+
+class FormulaMasks:
+    """Truth of formulas on the distinct rows of a table."""
+
+    def __init__(self, concepts: Concepts):
+        self.columns = sp.csc_array(concepts.rows)
+        self.num_rows = concepts.num_rows
+        self.row_counts = concepts.row_counts
+        self.row_of_sample = np.asarray(concepts.row_of_sample)
+
+    def of(
+        self, literals: list[int], operators: list[int]
+    ) -> Bool[np.ndarray, " rows"]:
+        """Where ((l1 o l2) o l3) ... holds; operators are 0 for AND and 1 for OR."""
+        mask = self._literal(literals[0])
+        for literal, operator in zip(literals[1:], operators, strict=True):
+            other = self._literal(literal)
+            mask = mask | other if operator else mask & other
+        return mask
+
+    def row_sums(self, ranks: ranking.HostRanks) -> Int[np.ndarray, " rows"]:
+        """Sum of the centered doubled midranks over each row."""
+        return ranking.host_row_sums(ranks, self.row_of_sample, num_rows=self.num_rows)
+
+    def _literal(self, literal: int) -> Bool[np.ndarray, " rows"]:
+        column, negated = divmod(literal, 2)
+        start, stop = self.columns.indptr[column : column + 2]
+        mask = np.full(self.num_rows, bool(negated))
+        mask[self.columns.indices[start:stop]] = not negated
+        return mask
+
+
+def literals_of(
+    explanations: Explanations, position: int, step: int, rank: int
+) -> tuple[list[int], list[int]]:
+    """Literals and operators of a formula, from left to right."""
+    length = int(explanations.lengths[position, step, rank])
+    bits = int(explanations.operators[position, step, rank])
+    operators = [bits >> shift & 1 for shift in range(length - 2, -1, -1)]
+    return explanations.literals[position, step, rank, :length].tolist(), operators
+
+
+def without_literal(
+    literals: list[int], operators: list[int], place: int
+) -> tuple[list[int], list[int]]:
+    """The formula without one literal and the operator before it, or after the first.
+
+    >>> without_literal([0, 2, 4], [1, 0], 0), without_literal([0, 2, 4], [1, 0], 2)
+    (([2, 4], [0]), ([0, 2], [1]))
+    """
+    at = max(0, place - 1)
+    return (
+        literals[:place] + literals[place + 1 :],
+        operators[:at] + operators[at + 1 :],
+    )
+
+
+def _judge_formulas(
+    result: HeldOut,
+    explanations: Explanations,
+    position: int,
+    ranks: ranking.HostRanks,
+    columns: FormulaMasks,
+) -> None:
+    """Sums, variances and paired differences of all formulas of one neuron."""
+    below, end = delong.group_bounds(ranks.midranks)
+    rows = columns.row_of_sample[ranks.order]
+    for step in range(explanations.max_length):
+        best = np.zeros(0)
+        for rank in range(explanations.beam_size):
+            formula = literals_of(explanations, position, step, rank)
+            if not formula[0]:
+                break
+            mask = columns.of(*formula)[rows]
+            influence = delong.influences(mask, below, end)
+            best = influence if rank == 0 else best
+            slot = position, step, rank
+            result.rank_sums[slot] = ranks.midranks[mask].sum(dtype=np.int64)
+            result.supports[slot] = mask.sum()
+            result.variances[slot] = influence @ influence
+            result.differences[slot] = ((influence - best) ** 2).sum()
+
+
+def _sums_without(
+    sums: Int[np.ndarray, " length"],
+    supports: Int[np.ndarray, " length"],
+    formula: tuple[list[int], list[int]],
+    row_sums: Int[np.ndarray, " rows"],
+    columns: FormulaMasks,
+) -> None:
+    """Fill in the sums and supports of a formula without each of its literals."""
+    length = len(formula[0])
+    for place in range(length if length > 1 else 0):
+        rows = columns.of(*without_literal(*formula, place))
+        sums[place] = row_sums[rows].sum()
+        supports[place] = columns.row_counts[rows].sum()
+
+
+def _read_blocks(
+    layer: Activations,
+    neurons: Int[np.ndarray, " neurons"],
+    samples: Int[np.ndarray, " kept"] | None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Activations [neurons, samples], some neurons at a time, and where they start."""
+    for start in range(0, len(neurons), BLOCK):
+        block = read_block(layer, neurons[start : start + BLOCK], samples)
+        yield start, np.ascontiguousarray(block.T)
