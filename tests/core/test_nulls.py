@@ -1,0 +1,134 @@
+"""Meaningless neurons are random assignments, and p-values count them."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from invert_jax.core import nulls, tails, ties
+
+PATTERNS = [(), ((0, 30),), ((0, 58),), ((10, 25), (40, 20))]
+
+
+def row_sums(pattern, row_of_sample, draw=0, seed=(7,)):
+    groups = np.reshape(pattern, (-1, 2)).astype(np.int64)
+    midranks = ties.midranks_of(groups, num_samples=len(row_of_sample))
+    return nulls.permuted_row_sums(
+        midranks, row_of_sample, np.bincount(row_of_sample),
+        nulls.draw_generator(seed, draw),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_every_sample_gets_one_of_the_ranks(pattern):
+    # With a row for each sample the sums are the ranks themselves.
+    groups = np.reshape(pattern, (-1, 2)).astype(np.int64)
+    expected = ties.midranks_of(groups, num_samples=60)
+    found = row_sums(pattern, np.arange(60, dtype=np.int32))
+    np.testing.assert_array_equal(np.sort(found), expected)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_sums_over_rows_are_those_of_the_samples(pattern, rng):
+    rows = rng.integers(5, size=60).astype(np.int32)
+    assert row_sums(pattern, rows).sum() == 0
+    assert row_sums(pattern, rows).dtype == np.int64
+
+
+@pytest.mark.parametrize("pattern", [(), ((0, 4),), ((0, 2),)])
+def test_all_assignments_are_equally_likely(pattern):
+    # 6 samples in two rows of 3: 20 assignments of the untied ranks, fewer with ties.
+    rows = np.array([0, 0, 0, 1, 1, 1], np.int32)
+    groups = np.reshape(pattern, (-1, 2)).astype(np.int64)
+    midranks = ties.midranks_of(groups, num_samples=6)
+    found = [row_sums(pattern, rows, draw)[0] for draw in range(4000)]
+    subsets = [
+        midranks[[a, b, c]].sum()
+        for a in range(6)
+        for b in range(a + 1, 6)
+        for c in range(b + 1, 6)
+    ]
+    values, counts = np.unique(subsets, return_counts=True)
+    observed = [np.sum(np.array(found) == value) for value in values]
+    expected = counts / counts.sum() * len(found)
+    assert sum(observed) == len(found)
+    assert stats.chisquare(observed, expected).pvalue > 0.001
+
+
+def test_a_draw_depends_on_its_number_and_seed_alone():
+    rows = np.arange(100, dtype=np.int32)
+    np.testing.assert_array_equal(row_sums((), rows, 5), row_sums((), rows, 5))
+    assert (row_sums((), rows, 5) != row_sums((), rows, 6)).any()
+    assert (row_sums((), rows, 5) != row_sums((), rows, 5, seed=(8,))).any()
+
+
+def test_draws_that_reach_a_score_are_counted_with_their_ties():
+    drawn = np.array([0.6, 0.7, 0.7, np.nan, 0.8])
+    scores = np.array([0.5, 0.7, np.nextafter(0.7, 1), 0.9])
+    assert nulls.reached(scores, drawn).tolist() == [4, 3, 1, 0]
+
+
+def test_p_values_are_never_zero_and_at_most_one():
+    found = nulls.permutation_p(np.array([0, 1, 99]), num_draws=99)
+    assert found.tolist() == [0.01, 0.02, 1.0]
+
+
+def test_p_values_of_the_null_itself_are_uniform(rng):
+    drawn, scores = rng.normal(size=999), rng.normal(size=2000)
+    p_values = nulls.permutation_p(nulls.reached(scores, drawn), num_draws=999)
+    for alpha in (0.01, 0.05, 0.5):
+        error = np.sqrt(alpha * (1 - alpha) * (1 / 999 + 1 / 2000))
+        assert abs((p_values <= alpha).mean() - alpha) < 3 * error + 1 / 1000
+
+
+@pytest.mark.parametrize(
+    ("law", "lightest"),
+    [(stats.expon(), 0.8), (stats.gumbel_r(0.6, 0.01), 0.8), (stats.norm(), 0.0)],
+    ids=["exponential", "gumbel", "normal"],
+)
+def test_extrapolated_p_values_cover_the_truth_or_are_larger(law, lightest):
+    truth, covered, below = -5.0, 0, 0
+    score = np.array([law.isf(10**truth)])
+    for seed in range(100):
+        drawn = law.rvs(2000, random_state=np.random.default_rng(seed))
+        tail = tails.fit_tail(drawn)
+        assert tail is not None
+        _, low, high = tails.log10_tail_p(tail, score)[:, 0]
+        covered += low <= truth <= high
+        below += high < truth
+    assert below <= 10
+    assert covered / 100 >= lightest
+
+
+def test_extrapolation_goes_on_where_the_draws_end(rng):
+    drawn = rng.gumbel(0.6, 0.01, size=2000)
+    tail = tails.fit_tail(drawn)
+    scores = np.linspace(tail.threshold, 1, 50)
+    estimate, low, high = tails.log10_tail_p(tail, scores)
+    assert estimate[0] == pytest.approx(-1)
+    assert (np.diff(estimate) < 0).all() and np.isfinite(estimate).all()
+    assert (low <= estimate).all() and (estimate <= high).all()
+    assert (np.diff(high - low)[5:] > 0).all()
+
+
+def test_units_of_the_scores_do_not_matter(rng):
+    drawn = rng.exponential(size=1000)
+    one, other = tails.fit_tail(drawn), tails.fit_tail(0.5 + 0.001 * drawn)
+    np.testing.assert_allclose(
+        tails.log10_tail_p(one, np.array([12.0])),
+        tails.log10_tail_p(other, np.array([0.512])),
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        np.linspace(0, 1, 400),
+        np.full(2000, np.nan),
+        np.repeat([0.5, 0.6, 0.7], 1000),
+        np.r_[np.zeros(1800), np.full(100, 1.0), np.full(100, 2.0)],
+    ],
+    ids=["too few", "nothing found", "three values", "two steps"],
+)
+def test_what_has_no_smooth_tail_is_not_extrapolated(drawn):
+    assert tails.fit_tail(drawn) is None

@@ -1,0 +1,95 @@
+"""Tie patterns: found, rebuilt, and moved to the grid."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from invert_jax.core import ranking, ties
+
+
+def midranks(activations):
+    return ranking.rank_host(np.asarray(activations, np.float64)).midranks
+
+
+def test_the_lowest_group_and_large_others_are_kept():
+    # 40 samples: two lowest, then 3 of 1.0 (more than a twentieth), then 2 of 5.0.
+    activations = [0.0, 0.0, 1.0, 1.0, 1.0, 5.0, 5.0, *range(10, 43)]
+    assert ties.large_groups(midranks(activations))[:3].tolist() == [
+        [0, 2], [2, 3], [0, 0],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("num_samples", [1, 2, 19, 20, 21, 400])
+@pytest.mark.parametrize("num_levels", [1, 2, 7, 10_000], ids="levels={}".format)
+def test_large_groups_are_those_counted_one_by_one(rng, num_samples, num_levels):
+    activations = rng.integers(num_levels, size=num_samples)
+    values, counts = np.unique(activations, return_counts=True)
+    below = np.cumsum(counts) - counts
+    large = (counts > 1) & ((values == values[0]) | (counts * 20 > num_samples))
+    expected = np.stack((below[large], counts[large]), axis=1)
+
+    found = ties.large_groups(midranks(activations))
+
+    assert found.shape == (ties.NUM_GROUPS, 2)
+    np.testing.assert_array_equal(found[: len(expected)], expected)
+    assert not found[len(expected) :].any()
+
+
+@pytest.mark.parametrize("num_levels", [1, 2, 6])
+def test_midranks_of_a_pattern_are_those_it_came_from(rng, num_levels):
+    # Every group of so few levels is large.
+    ranked = midranks(rng.integers(num_levels, size=300))
+    pattern = ties.large_groups(ranked)
+    np.testing.assert_array_equal(ties.midranks_of(pattern, num_samples=300), ranked)
+
+
+def test_devices_count_ties_as_the_host_does(rng):
+    for num_levels in (1, 2, 30, 10_000):
+        activations = rng.integers(num_levels, size=200)
+        _, counts = np.unique(activations, return_counts=True)
+        found = ranking.device_tie_sizes(jnp.asarray(midranks(activations)))
+        assert found.tolist() == [counts[0], max(counts[1:], default=0)]
+
+
+@pytest.mark.parametrize("num_samples", [1, 2, 3, 10, 1000, 10_000_000])
+def test_the_grid_ends_at_nothing_and_at_all_with_small_steps(num_samples):
+    grid = ties.end_grid(num_samples)
+    assert grid[0] == 0 and grid[-1] == num_samples
+    shares = 1 - grid[1:] / num_samples
+    variances = 1 - shares**3
+    # Whole samples leave no finer step: 4, 6 is nearer to a factor than 4, 5.
+    small = (variances[1:] / variances[:-1] < 1.51) | (np.diff(grid[1:]) == 1)
+    assert small.all()
+    assert len(grid) < 100
+
+
+def test_neurons_share_the_next_smaller_pattern(rng):
+    num_samples = 5000
+    lowest = rng.integers(num_samples, size=300)
+    lowest[0] = 0
+    groups = np.stack((np.zeros(300, int), lowest), axis=1)[:, None]
+    patterns = ties.drawn_patterns(groups, num_samples=num_samples)
+    for size, pattern in zip(lowest, patterns, strict=True):
+        assert len(pattern) <= 1
+        assert all(start == 0 and 1 < drawn <= size for start, drawn in pattern)
+    assert len(set(patterns)) < 30
+    assert () in patterns
+
+
+def test_groups_are_moved_inward_and_never_overlap(rng):
+    for _ in range(100):
+        ranked = midranks(rng.geometric(rng.uniform(0.01, 0.9), size=500))
+        groups = ties.large_groups(ranked)
+        (pattern,) = ties.drawn_patterns(groups[None], num_samples=500)
+        for start, size in pattern:
+            around = (groups[:, 0] <= start) & (start + size <= groups.sum(1))
+            assert around.sum() == 1
+
+
+def test_a_group_on_the_grid_stays_as_it_is():
+    grid = ties.end_grid(1000)
+    point, next_point = grid[5:7].tolist()
+    for below, above in ((0, point), (point, next_point), (next_point, 0)):
+        groups = np.array([[[below, 1000 - below - above]]])
+        (pattern,) = ties.drawn_patterns(groups, num_samples=1000)
+        assert pattern == ((below, 1000 - below - above),)
