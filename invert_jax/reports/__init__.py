@@ -1,0 +1,1 @@
+"""Explanations as people read them: one offline page, and plots for notebooks."""

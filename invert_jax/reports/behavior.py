@@ -1,0 +1,262 @@
+"""How each neuron behaves on the samples where its formula holds, and on the rest.
+
+One sort per neuron gives all: the samples on which it is highest and lowest, the
+distribution of its activation inside and outside the support, the ROC curve, and the
+score of the formula without each of its literals.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
+
+from invert_jax.core.objectives import auroc_score
+from invert_jax.core.ranking import HostRanks, host_row_sums, rank_host
+from invert_jax.inputs import read_block
+from invert_jax.reports.inputs import FormulaMasks, LayerInputs
+
+NUM_TOP, NUM_BOTTOM = 12, 6
+NUM_BINS = 40
+# Where the ROC curve is drawn: dense near 0, where a rare concept is told apart.
+FALSE_POSITIVE_RATES = (np.arange(49) / 48) ** 2
+BLOCK_NUMBERS = 4_000_000
+
+
+class Behavior(NamedTuple):
+    """What the activations of the neurons of a layer say, one row per neuron.
+
+    A row of a neuron without a formula has everything outside its support.
+
+    Attributes:
+        low: Smallest activation.
+        high: Largest activation.
+        num_lowest: Samples that share the smallest one.
+        inside: Share of the support in each bin from low to high, in 1/65535.
+        outside: Share of the other samples in each bin.
+        true_positive_rates: At `FALSE_POSITIVE_RATES`, in 1/255.
+        top: Samples of the largest activations, as positions; -1 past the last.
+        top_values: Their activations.
+        top_inside: Whether the formula holds on them.
+        bottom: Samples of the smallest activations, the smallest first.
+        bottom_values: Their activations.
+        bottom_inside: Whether the formula holds on them.
+        without: AUROC of the best formula without each literal; nan where it has but
+            one, or what is left holds always or never.
+    """
+
+    low: Float[np.ndarray, " neurons"]
+    high: Float[np.ndarray, " neurons"]
+    num_lowest: Int[np.ndarray, " neurons"]
+    inside: UInt16[np.ndarray, "neurons bins"]
+    outside: UInt16[np.ndarray, "neurons bins"]
+    true_positive_rates: UInt8[np.ndarray, "neurons points"]
+    top: Int[np.ndarray, "neurons tops"]
+    top_values: Float[np.ndarray, "neurons tops"]
+    top_inside: Bool[np.ndarray, "neurons tops"]
+    bottom: Int[np.ndarray, "neurons bottoms"]
+    bottom_values: Float[np.ndarray, "neurons bottoms"]
+    bottom_inside: Bool[np.ndarray, "neurons bottoms"]
+    without: Float[np.ndarray, "neurons length"]
+
+
+def behavior_of(layer: LayerInputs, *, advance=lambda count: None) -> Behavior | None:
+    """The behavior of all neurons of a layer; None without activations.
+
+    Args:
+        layer: The layer; without concepts nothing is inside a support.
+        advance: Told how many neurons are done.
+    """
+    if layer.activations is None:
+        return None
+    explanations = layer.explanations
+    result = empty_behavior(explanations.num_neurons, explanations.max_length)
+    masks = layer.concepts and FormulaMasks(explanations, layer.concepts)
+    with ThreadPoolExecutor() as threads:
+        for start, block in _blocks(layer):
+            ranks = threads.map(rank_host, block.T)
+            for place, ranked in enumerate(ranks):
+                values = block[:, place]
+                _fill(result, start + place, values, ranked, layer, masks or None)
+            advance(block.shape[1])
+    return result
+
+
+def empty_behavior(num_neurons: int, max_length: int) -> Behavior:
+    """Room for the behavior of some neurons."""
+    tops, bottoms = (num_neurons, NUM_TOP), (num_neurons, NUM_BOTTOM)
+    return Behavior(
+        low=np.zeros(num_neurons),
+        high=np.zeros(num_neurons),
+        num_lowest=np.zeros(num_neurons, np.int64),
+        inside=np.zeros((num_neurons, NUM_BINS), np.uint16),
+        outside=np.zeros((num_neurons, NUM_BINS), np.uint16),
+        true_positive_rates=np.zeros(
+            (num_neurons, len(FALSE_POSITIVE_RATES)), np.uint8
+        ),
+        top=np.full(tops, -1),
+        top_values=np.zeros(tops),
+        top_inside=np.zeros(tops, bool),
+        bottom=np.full(bottoms, -1),
+        bottom_values=np.zeros(bottoms),
+        bottom_inside=np.zeros(bottoms, bool),
+        without=np.full((num_neurons, max_length), np.nan),
+    )
+
+
+def _blocks(layer: LayerInputs) -> Iterator[tuple[int, np.ndarray]]:
+    """Activations of some neurons at a time, of the samples that counted."""
+    assert layer.activations is not None
+    neurons, samples = layer.explanations.neurons, layer.samples
+    size = max(1, BLOCK_NUMBERS // max(1, layer.activations.num_samples))
+    everything = len(samples) == layer.activations.num_samples
+    for start in range(0, len(neurons), size):
+        chosen = neurons[start : start + size]
+        kept = None if everything else samples
+        yield start, read_block(layer.activations, chosen, kept)
+
+
+def _fill(
+    result: Behavior,
+    position: int,
+    values: Shaped[np.ndarray, " samples"],
+    ranks: HostRanks,
+    layer: LayerInputs,
+    masks: FormulaMasks | None,
+) -> None:
+    """Write the row of one neuron."""
+    numbers = values.astype(np.float64)
+    inside = np.zeros(len(values), bool)
+    labeled = layer.explanations.lengths[position, -1, 0] > 0
+    if masks is not None and labeled:
+        assert layer.concepts is not None
+        inside = masks.best(position)[layer.concepts.row_of_sample]
+        _check_score(layer, position, ranks, inside)
+        result.without[position] = _scores_without(layer, position, ranks, masks)
+    ordered = numbers[ranks.order]
+    result.low[position], result.high[position] = ordered[0], ordered[-1]
+    result.num_lowest[position] = np.searchsorted(ordered, ordered[0], "right")
+    limits = (ordered[0], ordered[-1])
+    for name, chosen in (("inside", inside), ("outside", ~inside)):
+        getattr(result, name)[position] = shares(numbers[chosen], limits)
+    result.true_positive_rates[position] = np.rint(
+        255 * roc(ordered[::-1], inside[ranks.order[::-1]])
+    )
+    for name, chosen in (
+        ("top", highest(ranks, ordered)),
+        ("bottom", lowest(ranks, int(result.num_lowest[position]))),
+    ):
+        getattr(result, name)[position, : len(chosen)] = chosen
+        getattr(result, f"{name}_values")[position, : len(chosen)] = numbers[chosen]
+        getattr(result, f"{name}_inside")[position, : len(chosen)] = inside[chosen]
+
+
+def shares(
+    values: Float[np.ndarray, " samples"], limits: tuple[float, float]
+) -> UInt16[np.ndarray, " bins"]:
+    """Share of the values in each of equal bins between the limits, in 1/65535.
+
+    >>> np.flatnonzero(shares(np.array([0.0, 0.0, 1.0]), (0.0, 1.0))).tolist()
+    [0, 39]
+    """
+    if len(values) == 0:
+        return np.zeros(NUM_BINS, np.uint16)
+    low, high = limits
+    width = high - low
+    place = np.zeros(len(values), np.int64)
+    if width > 0:
+        scaled = (values / width - low / width) * NUM_BINS
+        place = np.clip(scaled.astype(np.int64), 0, NUM_BINS - 1)
+    counts = np.bincount(place, minlength=NUM_BINS)
+    return np.rint(counts / len(values) * 65535).astype(np.uint16)
+
+
+def roc(
+    values: Float[np.ndarray, " samples"], inside: Bool[np.ndarray, " samples"]
+) -> Float[np.ndarray, " points"]:
+    """True-positive rates at `FALSE_POSITIVE_RATES`; zeros if a class is empty.
+
+    Args:
+        values: In decreasing order.
+        inside: Whether each is a positive.
+
+    >>> roc(np.array([3.0, 2.0, 1.0]), np.array([True, False, False]))[:2].tolist()
+    [1.0, 1.0]
+    """
+    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))
+    num_true = np.cumsum(inside)[last]
+    num_false = last + 1 - num_true
+    if num_true[-1] == 0 or num_false[-1] == 0:
+        return np.zeros(len(FALSE_POSITIVE_RATES))
+    # Of points above each other the highest counts at that false-positive rate.
+    x = np.append(0, num_false) / num_false[-1]
+    y = np.append(0, num_true) / num_true[-1]
+    highest_at = np.append(x[1:] != x[:-1], True)
+    curve = np.interp(FALSE_POSITIVE_RATES, x[highest_at], y[highest_at])
+    curve[-1] = 1.0
+    return curve
+
+
+def highest(
+    ranks: HostRanks, ordered: Float[np.ndarray, " samples"]
+) -> Int[np.ndarray, " tops"]:
+    """The samples of the largest activations; of equal ones the first in the data.
+
+    >>> values = np.array([1.0, 5.0, 5.0, 0.0])
+    >>> ranks = rank_host(values)
+    >>> highest(ranks, values[ranks.order]).tolist()
+    [1, 2, 0, 3]
+    """
+    start = int(np.searchsorted(ordered, ordered[-min(NUM_TOP, len(ordered))], "left"))
+    # The sort is stable, so that equal values come in the order of the data.
+    reversed_order = np.argsort(-ordered[start:], kind="stable")
+    return ranks.order[start:][reversed_order][:NUM_TOP]
+
+
+def lowest(ranks: HostRanks, num_lowest: int) -> Int[np.ndarray, " bottoms"]:
+    """The samples of the smallest activations; of many equal ones some far apart."""
+    if num_lowest <= NUM_BOTTOM:
+        return ranks.order[:NUM_BOTTOM]
+    return ranks.order[np.linspace(0, num_lowest - 1, NUM_BOTTOM).astype(np.int64)]
+
+
+def _check_score(
+    layer: LayerInputs,
+    position: int,
+    ranks: HostRanks,
+    inside: Bool[np.ndarray, " samples"],
+) -> None:
+    """Refuse activations on which the label scores otherwise than it did."""
+    explanations = layer.explanations
+    rank_sum = ranks.midranks[inside[ranks.order]].sum(dtype=np.int64)
+    if explanations.settings.objective != "auroc":
+        return
+    if rank_sum != explanations.rank_sums[position, -1, 0]:
+        num_samples = explanations.num_samples
+        here = auroc_score(rank_sum, np.asarray(inside.sum()), num_samples=num_samples)
+        name = explanations.neuron_names[position]
+        raise ValueError(
+            "`activations` must be those that were explained: the AUROC of neuron "
+            f"{name!r} for {explanations.formula(position)} is {float(here):.6g} here "
+            f"and {explanations.scores[position, 0]:.6g} there. These are activations "
+            "of another run, or of samples in another order."
+        )
+
+
+def _scores_without(
+    layer: LayerInputs, position: int, ranks: HostRanks, masks: FormulaMasks
+) -> Float[np.ndarray, " length"]:
+    """AUROC of the best formula of a neuron without each of its literals."""
+    assert layer.concepts is not None
+    concepts = layer.concepts
+    scores = np.full(layer.explanations.max_length, np.nan)
+    rows = masks.without_each(position)
+    if rows:
+        sums = host_row_sums(ranks, concepts.row_of_sample, num_rows=concepts.num_rows)
+        stacked = np.stack(rows).astype(np.int64)
+        scores[: len(rows)] = auroc_score(
+            stacked @ sums, stacked @ concepts.row_counts,
+            num_samples=concepts.num_samples,
+        )  # fmt: skip
+    return scores

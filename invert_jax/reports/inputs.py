@@ -1,0 +1,280 @@
+"""What a report is made of, checked to be of one run before anything is drawn."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from invert_jax.activations.array import Activations
+from invert_jax.concepts.table import Concepts
+from invert_jax.explanations import Explanations
+from invert_jax.inputs import as_activations
+
+CHECKED_NEURONS = 1_000
+
+
+class LayerInputs(NamedTuple):
+    """One layer and what is known of it.
+
+    Attributes:
+        name: Name of the layer, as the page shows it.
+        explanations: Its labels.
+        activations: Of all samples; None if not given.
+        concepts: Of the samples that counted; None if not given.
+        samples: Indices of the samples that counted, among all.
+        num_all: Samples in all, whether they counted or not.
+        ids: Ids of all samples; None where there are none.
+    """
+
+    name: str
+    explanations: Explanations
+    activations: Activations | None
+    concepts: Concepts | None
+    samples: Int[np.ndarray, " samples"]
+    num_all: int
+    ids: np.ndarray | None
+
+
+def checked_layers(explanations, activations, concepts) -> list[LayerInputs]:
+    """The layers with their activations and concepts, refused if they do not match.
+
+    Args:
+        explanations: An `Explanations`, or a dict of them by layer.
+        activations: A matrix, or a dict by layer; None if there are none.
+        concepts: A `Concepts` table; None if there is none.
+    """
+    layers = named_layers(explanations)
+    if concepts is not None and not isinstance(concepts, Concepts):
+        raise TypeError(
+            f"`concepts` must be a Concepts table; got {type(concepts).__name__}."
+        )
+    return [
+        _checked_layer(name, each, _of_layer(activations, name, each, layers), concepts)
+        for name, each in layers.items()
+    ]
+
+
+def named_layers(explanations) -> dict[str, Explanations]:
+    """The layers by name; one that stands alone by its own name."""
+    if isinstance(explanations, Explanations):
+        return {explanations.layer: explanations}
+    if not isinstance(explanations, Mapping) or not all(
+        isinstance(each, Explanations) for each in explanations.values()
+    ):
+        raise TypeError(
+            "`explanations` must be an Explanations or a dict of them; got "
+            f"{type(explanations).__name__}."
+        )
+    if not explanations:
+        raise ValueError("`explanations` must hold at least one layer; got none.")
+    return {str(name): each for name, each in explanations.items()}
+
+
+def _of_layer(
+    activations, name: str, explanations: Explanations, layers: Mapping
+) -> Activations | None:
+    """The activations of one layer."""
+    if activations is None:
+        return None
+    if not isinstance(activations, Mapping):
+        if len(layers) > 1:
+            raise ValueError(
+                f"`activations` must be a dict, since there are {len(layers)} layers; "
+                f"got {type(activations).__name__}. Its keys are the layers' names."
+            )
+        return as_activations(activations, explanations.layer)
+    for key in (name, explanations.layer):
+        if key in activations:
+            return as_activations(activations[key], str(key))
+    if len(layers) == len(activations) == 1:
+        ((key, values),) = activations.items()
+        return as_activations(values, str(key))
+    known = ", ".join(repr(key) for key in list(activations)[:5])
+    raise ValueError(
+        f"`activations` must hold the layer {name!r}; it has {known or 'none'}."
+    )
+
+
+def _checked_layer(
+    name: str,
+    explanations: Explanations,
+    activations: Activations | None,
+    concepts: Concepts | None,
+) -> LayerInputs:
+    label = f" of layer {name!r}" if name else ""
+    num_samples = explanations.num_samples
+    counted = getattr(explanations, "samples", None)
+    samples = np.arange(num_samples) if counted is None else np.asarray(counted)
+    if activations is not None:
+        _check_activations(activations, explanations, samples, counted, label)
+    given = [each for each in (activations, concepts) if each is not None]
+    num_all = max([int(samples[-1]) + 1, *(each.num_samples for each in given)])
+    if given and given[0].num_samples == num_samples:
+        samples, num_all = np.arange(num_samples), num_samples
+    ids = next((e.ids for e in given if e.num_samples == num_all), None)
+    if concepts is not None:
+        concepts = _checked_concepts(concepts, explanations, counted, label)
+        if activations is not None:
+            _check_same_ids(activations.ids, concepts.ids, samples)
+    return LayerInputs(name, explanations, activations, concepts, samples, num_all, ids)
+
+
+def _check_same_ids(
+    of_activations: np.ndarray | None,
+    of_concepts: np.ndarray | None,
+    samples: Int[np.ndarray, " samples"],
+) -> None:
+    """Refuse samples in another order."""
+    if of_activations is None or of_concepts is None:
+        return
+    if not np.array_equal(of_activations[samples], of_concepts):
+        raise ValueError(
+            "`activations` and `concepts` must describe the same samples, in the same "
+            "order; their ids differ. concepts.align(activations.ids) reorders them."
+        )
+
+
+def _check_activations(
+    activations: Activations,
+    explanations: Explanations,
+    samples: Int[np.ndarray, " samples"],
+    counted: np.ndarray | None,
+    label: str,
+) -> None:
+    """Refuse activations of other samples or other neurons."""
+    num_samples = explanations.num_samples
+    fits = activations.num_samples == num_samples or (
+        counted is not None and activations.num_samples > samples.max()
+    )
+    if not fits:
+        raise ValueError(
+            f"`activations`{label} must be those that were explained, of {num_samples} "
+            f"samples; got {activations.num_samples}."
+        )
+    last = int(explanations.neurons.max(initial=-1))
+    if last >= activations.num_neurons:
+        raise ValueError(
+            f"`activations`{label} must have the neurons that were explained, up to "
+            f"{last}; got {activations.num_neurons} neurons."
+        )
+    for neuron, name in zip(
+        explanations.neurons[:CHECKED_NEURONS], explanations.neuron_names, strict=False
+    ):
+        if activations.names[neuron] != name:
+            raise ValueError(
+                f"`activations`{label} must have the neurons that were explained; "
+                f"neuron {neuron} is {name!r} there and {activations.names[neuron]!r} "
+                "here."
+            )
+
+
+def _checked_concepts(
+    concepts: Concepts,
+    explanations: Explanations,
+    counted: np.ndarray | None,
+    label: str,
+) -> Concepts:
+    """The concepts of the samples that counted; refused if the labels are not theirs.
+
+    Each best formula must hold on as many samples as when it was found.
+    """
+    num_samples = explanations.num_samples
+    if concepts.num_samples != num_samples and counted is not None:
+        if concepts.num_samples <= counted.max():
+            raise ValueError(
+                f"`concepts` must describe the samples of `explanations`{label}; got "
+                f"{concepts.num_samples} samples, and sample {counted.max()} counted."
+            )
+        concepts = concepts.take(counted)
+    if concepts.num_samples != num_samples:
+        raise ValueError(
+            f"`concepts` must describe the {num_samples} samples of "
+            f"`explanations`{label}; got {concepts.num_samples}."
+        )
+    used = np.unique(explanations.literals[explanations.literals >= 0] // 2)
+    known = set(concepts.names)
+    names = [explanations.concept_names[column] for column in used]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(
+            f"`concepts` must be those of `explanations`{label}; they have no concept "
+            f"{unknown[0]!r}, which a label uses. These are labels of another run."
+        )
+    masks = FormulaMasks(explanations, concepts)
+    found = np.flatnonzero(explanations.lengths[:, -1, 0] > 0)[:CHECKED_NEURONS]
+    for position in found:
+        num_true = int(concepts.row_counts @ masks.best(int(position)))
+        recorded = int(explanations.supports[position, -1, 0])
+        if num_true != recorded:
+            raise ValueError(
+                f"`concepts` must be those of `explanations`{label}; "
+                f"{explanations.formula(int(position))} holds on {num_true} samples "
+                f"of these and on {recorded} of those that were explained. These are "
+                "labels of another run."
+            )
+    return concepts
+
+
+class FormulaMasks:
+    """Truth of the formulas of explanations on the distinct rows of a table.
+
+    >>> from invert_jax.engine import explain
+    >>> concepts = Concepts.from_labels([0, 1, 1, 2] * 40, ["cat", "dog", "fish"])
+    >>> values = np.array([0.0, 2.0, 3.0, 1.0] * 40)[:, None]
+    >>> labels = explain(values, concepts, min_fraction=0.2)
+    >>> FormulaMasks(labels, concepts).best(0).tolist()
+    [False, True, False]
+    """
+
+    def __init__(self, explanations: Explanations, concepts: Concepts):
+        self._explanations = explanations
+        columns = concepts.rows.tocsc()
+        column_of = {name: column for column, name in enumerate(concepts.names)}
+        self._columns = columns
+        self._column_of = [column_of.get(name) for name in explanations.concept_names]
+        self._num_rows = concepts.num_rows
+
+    def literal(self, literal: int) -> Bool[np.ndarray, " rows"]:
+        """Where a literal holds."""
+        column = self._column_of[literal // 2]
+        assert column is not None
+        mask = np.zeros(self._num_rows, bool)
+        start, stop = self._columns.indptr[column : column + 2]
+        mask[self._columns.indices[start:stop]] = True
+        return ~mask if literal % 2 else mask
+
+    def of(self, literals: list[int], is_or: list[bool]) -> Bool[np.ndarray, " rows"]:
+        """Where the left-linear formula of some literals holds."""
+        first, *rest = (self.literal(literal) for literal in literals)
+        for mask, joins_by_or in zip(rest, is_or, strict=True):
+            first = first | mask if joins_by_or else first & mask
+        return first
+
+    def best(self, position: int) -> Bool[np.ndarray, " rows"]:
+        """Where the best formula of a neuron holds."""
+        return self.of(*self.parts(position))
+
+    def without_each(self, position: int) -> list[Bool[np.ndarray, " rows"]]:
+        """The same formula without its first literal, without its second, ...
+
+        A literal goes with the operator before it, the first with the one after it.
+        """
+        literals, is_or = self.parts(position)
+        if len(literals) == 1:
+            return []
+        return [
+            self.of(
+                literals[:place] + literals[place + 1 :],
+                is_or[: max(place - 1, 0)] + is_or[max(place, 1) :],
+            )
+            for place in range(len(literals))
+        ]
+
+    def parts(self, position: int) -> tuple[list[int], list[bool]]:
+        """Literals of the best formula, and whether each operator is OR."""
+        of = self._explanations
+        length = int(of.lengths[position, -1, 0])
+        bits = int(of.operators[position, -1, 0])
+        is_or = [bool(bits >> (length - 2 - place) & 1) for place in range(length - 1)]
+        return of.literals[position, -1, 0, :length].tolist(), is_or

@@ -1,0 +1,226 @@
+"""`report`: explanations as one page that opens anywhere, offline."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from invert_jax.explanations import Explanations
+from invert_jax.reports.behavior import behavior_of
+from invert_jax.reports.evidence import evidence_of
+from invert_jax.reports.heat import MapReader
+from invert_jax.reports.inputs import LayerInputs, checked_layers
+from invert_jax.reports.packing import packed
+from invert_jax.reports.payload import among_all, layer_payload
+from invert_jax.reports.pictures import ImageReader, Pictures, select_pictures
+from invert_jax.reports.rendering import (
+    Layer,
+    make_environment,
+    rendered,
+    write_page,
+)
+from invert_jax.reports.summary import LABELED, summary_of
+from invert_jax.reports.words import missing_notes
+
+IMAGE_BUDGET = 30_000_000
+
+
+def report(
+    explanations: Explanations | Mapping[str, Explanations],
+    path: str | os.PathLike,
+    *,
+    activations=None,
+    concepts=None,
+    images=None,
+    maps=None,
+    title: str | None = None,
+    image_budget: int = IMAGE_BUDGET,
+    progress: bool = False,
+) -> Path:
+    """Write explanations as one HTML page: a table of all units and a card for each.
+
+    The page needs no network and no other file. What cannot be shown for want of
+    activations, concepts or images is left out, and the page says so.
+
+    Args:
+        explanations: Of a layer, or a dict of layers.
+        path: The file to write; replaced if it is there.
+        activations: What was explained, or a dict by layer. For top samples,
+            distributions and ROC curves.
+        concepts: The table that was explained by. For where formulas hold, and for
+            descriptions.
+        images: Of the samples, in the order of the activations: an array [samples,
+            rows, columns(, channels)], a list of arrays, PIL images, paths or bytes; or
+            a dict by sample id; or a function of a sample id. Without ids a sample's id
+            is its index.
+        maps: Unpooled activations of the neurons [samples, rows, columns, neurons], or
+            a function that gives them for an array of sample ids; or a dict by layer.
+            Drawn over the images.
+        title: Heading of the page.
+        image_budget: Bytes that images may take; units of the best scores come first.
+        progress: Show how far it is.
+
+    Returns:
+        The path.
+
+    Raises:
+        ImportError: jinja2, of the extra `report`, is not installed.
+        ValueError: The parts are not of one run.
+
+    >>> import tempfile
+    >>> import invert_jax as ij
+    >>> concepts = ij.Concepts.from_labels([0, 1, 2] * 50, ["cat", "dog", "fish"])
+    >>> values = np.array([0.0, 2.0, 1.0] * 50)[:, None]
+    >>> labels = ij.explain(values, concepts, min_fraction=0.2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = report(labels, Path(folder) / "page.html", concepts=concepts)
+    ...     "dog" in page.read_text(encoding="utf-8")
+    True
+    """
+    environment = make_environment()
+    path = _checked_path(path)
+    inputs = checked_layers(explanations, activations, concepts)
+    budget = _checked_budget(image_budget)
+    image_reader = _image_reader(images, inputs)
+    map_readers = _map_readers(maps, inputs)
+    with _progress(inputs, visible=progress) as advance:
+        layers = [
+            Layer(
+                each,
+                behavior_of(each, advance=advance),
+                evidence_of(each.explanations),
+                summary_of(each.explanations),
+            )
+            for each in inputs
+        ]
+    pictures = select_pictures(image_reader, wanted_samples(layers), budget=budget)
+    payloads = [
+        layer_payload(each.inputs, each.behavior, each.evidence, each.summary)
+        | {"maps": _maps(each, reader, pictures)}
+        for each, reader in zip(layers, map_readers, strict=True)
+    ]
+    notes = missing_notes(
+        has_activations=inputs[0].activations is not None,
+        has_concepts=inputs[0].concepts is not None,
+        has_images=image_reader is not None,
+        has_maps=any(reader is not None for reader in map_readers),
+        evidence=layers[0].evidence,
+        pictures=pictures,
+    )
+    text = rendered(environment, title, layers, payloads, pictures, notes)
+    write_page(path, text)
+    return path
+
+
+def wanted_samples(layers: list[Layer]) -> Iterator[int]:
+    """The samples whose images are wanted: those of the best labels first."""
+    units = []
+    for place, (inputs, behavior, _, _) in enumerate(layers):
+        if behavior is None:
+            continue
+        distance = np.abs(2 * inputs.explanations.scores[:, 0] - 1)
+        distance = np.where(inputs.explanations.status == LABELED, distance, -1.0)
+        units += [(-each, unit, place) for unit, each in enumerate(distance.tolist())]
+    shown = [
+        None
+        if each.behavior is None
+        else np.concatenate(
+            [
+                among_all(each.inputs, each.behavior.top),
+                among_all(each.inputs, each.behavior.bottom),
+            ],
+            axis=1,
+        )
+        for each in layers
+    ]
+    for _, unit, place in sorted(units):
+        samples = shown[place]
+        assert samples is not None
+        yield from (each for each in samples[unit].tolist() if each >= 0)
+
+
+def _checked_path(path: str | os.PathLike) -> Path:
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(
+            f"`path` must be a file, such as report.html; {str(path)!r} is a folder."
+        )
+    return path
+
+
+def _checked_budget(budget: int) -> int:
+    if isinstance(budget, bool) or not isinstance(budget, int | float | np.number):
+        raise TypeError(f"`image_budget` must be a number of bytes; got {budget!r}.")
+    if not budget >= 0:
+        raise ValueError(f"`image_budget` must be at least 0; got {budget}.")
+    return int(min(budget, 2**40))
+
+
+def _image_reader(images, layers: list[LayerInputs]) -> ImageReader | None:
+    """The images of the samples that all layers share."""
+    if images is None:
+        return None
+    if len({each.num_all for each in layers}) > 1:
+        raise ValueError(
+            "`images` need layers of the same samples; these have "
+            f"{', '.join(str(each.num_all) for each in layers)}."
+        )
+    ids = next((each.ids for each in layers if each.ids is not None), None)
+    return ImageReader(images, num_samples=layers[0].num_all, ids=ids)
+
+
+def _map_readers(maps, layers: list[LayerInputs]) -> list[MapReader | None]:
+    """The maps of each layer."""
+    if maps is not None and not isinstance(maps, Mapping):
+        if len(layers) > 1:
+            raise ValueError(
+                f"`maps` must be a dict, since there are {len(layers)} layers; got "
+                f"{type(maps).__name__}. Its keys are the layers' names."
+            )
+        maps = {layers[0].name: maps}
+    maps = maps or {}
+    unknown = set(maps) - {each.name for each in layers}
+    if unknown:
+        raise ValueError(
+            f"`maps` must be by the names of the layers; got {sorted(unknown)[0]!r}."
+        )
+    return [
+        MapReader(
+            maps[each.name],
+            num_samples=each.num_all,
+            num_neurons=int(each.explanations.neurons.max(initial=-1)) + 1,
+            ids=each.ids,
+        )
+        if each.name in maps
+        else None
+        for each in layers
+    ]
+
+
+def _maps(layer: Layer, reader: MapReader | None, pictures: Pictures) -> dict | None:
+    """Maps of the units whose top images are all in the page."""
+    if reader is None or layer.behavior is None or not pictures.samples:
+        return None
+    top = among_all(layer.inputs, layer.behavior.top)
+    shown = np.isin(top, np.array(pictures.samples))
+    units = np.flatnonzero(shown.any(axis=1))
+    samples = np.where(shown[units], top[units], -1)
+    values = reader.read(samples, layer.inputs.explanations.neurons[units])
+    return {"units": packed(units, "i4"), "values": packed(values, "u1")}
+
+
+def _progress(layers: list[LayerInputs], *, visible: bool):
+    """A progress bar over neurons, as a context that gives what to call."""
+    from contextlib import contextmanager
+
+    from rich.progress import Progress
+
+    @contextmanager
+    def bar():
+        with Progress(disable=not visible, transient=True) as shown:
+            total = sum(each.explanations.num_neurons for each in layers)
+            task = shown.add_task("report", total=total)
+            yield lambda count: shown.advance(task, count)
+
+    return bar()

@@ -1,0 +1,193 @@
+"""The images of samples, small, each once, up to a number of bytes."""
+
+import base64
+import io
+import os
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Num, Shaped
+from PIL import Image, features
+
+SIDE = 112
+# Pictures up to this side are kept to the pixel: they are as small as their thumbnail.
+SMALL_SIDE = 48
+QUALITY = 72
+
+
+class Pictures(NamedTuple):
+    """Small images of some samples.
+
+    Attributes:
+        samples: The samples, as positions, in the order of the images.
+        urls: A data URL for each.
+        num_left_out: Samples that were wanted and did not fit the budget.
+        num_bytes: Size of all URLs.
+        is_pixelated: Whether they are so small that pixels should show.
+    """
+
+    samples: tuple[int, ...]
+    urls: tuple[str, ...]
+    num_left_out: int
+    num_bytes: int
+    is_pixelated: bool
+
+
+NO_PICTURES = Pictures((), (), 0, 0, False)
+
+
+class ImageReader:
+    """The image of a sample, from whatever the user has.
+
+    >>> reader = ImageReader(np.zeros((2, 8, 8)), num_samples=2, ids=None)
+    >>> reader.read(1).size
+    (8, 8)
+    """
+
+    def __init__(
+        self, images, *, num_samples: int, ids: Shaped[np.ndarray, " samples"] | None
+    ):
+        self._images = images
+        self._ids = ids
+        self._limits: tuple[float, float] | None = None
+        if callable(images) or isinstance(images, Mapping):
+            return
+        if isinstance(images, str | bytes | os.PathLike):
+            raise TypeError(
+                "`images` must be an array, a list, a dict by sample id or a function "
+                f"of a sample id; got {images!r}."
+            )
+        if len(images) != num_samples:
+            raise ValueError(
+                f"`images` must hold one image per sample, {num_samples}, in the order "
+                f"of the activations; got {len(images)}."
+            )
+        if hasattr(images, "dtype") and np.dtype(images.dtype).kind not in "uibO":
+            self._limits = _limits(images)
+
+    def read(self, sample: int) -> Image.Image:
+        """The image of a sample, by position."""
+        key = sample if self._ids is None else self._ids[sample].item()
+        try:
+            if callable(self._images):
+                found = self._images(key)
+            elif isinstance(self._images, Mapping):
+                found = self._images[key]
+            else:
+                found = self._images[sample]
+            return as_image(found, limits=self._limits)
+        except (KeyError, IndexError, OSError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"`images` must have an image for the sample {key!r}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def as_image(found, *, limits: tuple[float, float] | None = None) -> Image.Image:
+    """An image from PIL, an array [rows, columns(, channels)], a path or bytes.
+
+    Args:
+        found: Whole numbers are taken as 0 to 255; floats in [0, 1] as 0 to 1.
+        limits: Smallest and largest value of floats that are not in [0, 1]; of this
+            image if None.
+    """
+    if isinstance(found, Image.Image):
+        image = found
+    elif isinstance(found, bytes):
+        image = Image.open(io.BytesIO(found))
+    elif isinstance(found, str | os.PathLike):
+        image = Image.open(found)
+    else:
+        image = Image.fromarray(_pixels(np.asarray(found), limits))
+    return image.convert("L" if image.mode in ("1", "L", "I", "F", "I;16") else "RGB")
+
+
+def select_pictures(
+    images: ImageReader | None, wanted: Iterable[int], *, budget: int
+) -> Pictures:
+    """The images wanted, in that order, until the budget is used up.
+
+    Args:
+        images: Where they come from; None for none.
+        wanted: Samples by position, most important first; repeats are skipped.
+        budget: Bytes that the URLs may take.
+    """
+    if images is None:
+        return NO_PICTURES
+    urls: dict[int, str] = {}
+    skipped: set[int] = set()
+    used, pixelated = 0, True
+    for sample in wanted:
+        if sample in urls or sample in skipped:
+            continue
+        if used >= budget:
+            skipped.add(sample)
+            continue
+        image = images.read(sample)
+        url = data_url(image)
+        if used + len(url) > budget:
+            skipped.add(sample)
+            used = budget
+            continue
+        urls[sample] = url
+        used += len(url)
+        pixelated &= max(image.size) <= SMALL_SIDE
+    total = sum(map(len, urls.values()))
+    return Pictures(
+        tuple(urls), tuple(urls.values()), len(skipped), total, bool(urls) and pixelated
+    )
+
+
+def data_url(image: Image.Image) -> str:
+    """The image as a data URL: small ones to the pixel, others at most `SIDE` wide.
+
+    >>> data_url(Image.new("L", (2, 2)))[:22]
+    'data:image/png;base64,'
+    """
+    buffer = io.BytesIO()
+    if max(image.size) <= SMALL_SIDE:
+        kind = "png"
+        image.save(buffer, "PNG", optimize=True)
+    else:
+        kind = "webp" if features.check("webp") else "jpeg"
+        small = image.copy()
+        small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        small.save(buffer, kind.upper(), quality=QUALITY)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _pixels(
+    values: Num[np.ndarray, "..."] | Shaped[np.ndarray, "..."],
+    limits: tuple[float, float] | None,
+) -> np.ndarray:
+    """Bytes of an array of gray or color pixels."""
+    if values.dtype == bool:
+        values = values.astype(np.uint8) * 255
+    if values.dtype.kind not in "uif" and values.dtype.name != "bfloat16":
+        raise TypeError(f"pixels must be numbers; got dtype {values.dtype}.")
+    if values.ndim == 3 and values.shape[-1] == 1:
+        values = values[..., 0]
+    if values.ndim not in (2, 3) or (
+        values.ndim == 3 and values.shape[-1] not in (3, 4)
+    ):
+        raise ValueError(
+            "an image must have axes rows, columns and maybe 1, 3 or 4 channels last; "
+            f"got shape {values.shape}."
+        )
+    if values.dtype.kind in "ui":
+        return np.clip(values, 0, 255).astype(np.uint8)
+    low, high = limits or _limits(values)
+    scale = 255 / (high - low) if high > low else 0.0
+    scaled = (np.nan_to_num(values.astype(np.float64)) - low) * scale
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def _limits(values) -> tuple[float, float]:
+    """0 and 1 for floats in [0, 1], else the smallest and the largest value."""
+    # A few hundred images tell the range of a data set that may not fit in memory.
+    some = np.asarray(values[:: max(1, len(values) // 256)], np.float64)
+    finite = some[np.isfinite(some)]
+    if not finite.size or (finite.min() >= 0 and finite.max() <= 1):
+        return 0.0, 1.0
+    return float(finite.min()), float(finite.max())

@@ -1,0 +1,86 @@
+"""A layer at a glance: how many units have labels, which concepts they name."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from invert_jax.explanations import Explanations
+
+LABELED = "labeled"
+QUARTILES = (0.25, 0.5, 0.75)
+
+
+class Summary(NamedTuple):
+    """A layer at a glance.
+
+    Attributes:
+        num_by_status: Number of neurons of each status, most frequent first.
+        uses: For each concept the labels that use it as it is, and negated.
+        quartiles: Of the best score over labeled neurons, after each length.
+        mean_score: Its mean, after each length.
+        num_by_length: Labels of 1 literal, of 2, ...
+        undetected: Concepts that were searched and that no label uses as they are.
+    """
+
+    num_by_status: dict[str, int]
+    uses: Int[np.ndarray, "concepts 2"]
+    quartiles: Float[np.ndarray, "steps 3"]
+    mean_score: Float[np.ndarray, " steps"]
+    num_by_length: Int[np.ndarray, " steps"]
+    undetected: tuple[str, ...]
+
+
+def summary_of(explanations: Explanations) -> Summary:
+    """What the labels of a layer say together.
+
+    Chance and missing labels count in `num_by_status` alone.
+    """
+    labeled = explanations.status == LABELED
+    names, counts = np.unique(explanations.status, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    lengths = explanations.lengths[labeled, -1, 0]
+    uses = concept_uses(explanations)
+    steps = range(1, explanations.max_length + 1)
+    scores = [explanations.at_length(step).scores[labeled, 0] for step in steps]
+    return Summary(
+        num_by_status={str(names[i]): int(counts[i]) for i in order},
+        uses=uses,
+        quartiles=np.array([_quantiles(each) for each in scores]),
+        mean_score=np.array([_mean(each) for each in scores]),
+        num_by_length=np.bincount(lengths, minlength=explanations.max_length + 1)[1:],
+        undetected=_undetected(explanations, uses),
+    )
+
+
+def concept_uses(explanations: Explanations) -> Int[np.ndarray, "concepts 2"]:
+    """Number of labels that use each concept as it is, and negated."""
+    labeled = np.flatnonzero(explanations.status == LABELED)
+    literals = explanations.literals[labeled, -1, 0]
+    # A formula may name a concept twice; that is one label.
+    neuron, place = np.nonzero(literals >= 0)
+    pairs = np.unique(np.stack([neuron, literals[neuron, place]]), axis=1)
+    num_literals = 2 * len(explanations.concept_names)
+    counts = np.bincount(pairs[1].astype(np.int64), minlength=num_literals)
+    return counts.reshape(-1, 2)
+
+
+def _undetected(explanations: Explanations, uses: np.ndarray) -> tuple[str, ...]:
+    """Searched concepts that no label uses as they are; of equal ones the first."""
+    aside = set(explanations.left_out)
+    aside |= {name for others in explanations.synonyms.values() for name in others}
+    return tuple(
+        name
+        for name, count in zip(explanations.concept_names, uses[:, 0], strict=True)
+        if count == 0 and name not in aside
+    )
+
+
+def _quantiles(values: Float[np.ndarray, " neurons"]) -> list[float]:
+    found = values[~np.isnan(values)]
+    return np.quantile(found, QUARTILES).tolist() if len(found) else [np.nan] * 3
+
+
+def _mean(values: Float[np.ndarray, " neurons"]) -> float:
+    found = values[~np.isnan(values)]
+    return float(found.mean()) if len(found) else float("nan")

@@ -1,0 +1,186 @@
+// The card of a unit: all that is known of it.
+
+function renderCard(card, layer, unit, actions) {
+  const found = layer.supportOf(unit, 0) > 0;
+  const parts = [cardHead(layer, unit, actions), ...verdict(layer, unit, found, actions)];
+  if (layer.behavior) {
+    parts.push(samplesPart(layer, unit, "top"), chartsPart(layer, unit, found), samplesPart(layer, unit, "bottom"));
+  }
+  if (found) parts.push(worthPart(layer, unit), beamPart(layer, unit), lengthsPart(layer, unit), namesPart(layer, unit));
+  card.replaceChildren(...parts.filter((part) => part));
+}
+
+function cardHead(layer, unit, actions) {
+  const button = (label, hint, action) => make("button", { type: "button", "aria-label": hint, title: hint, onclick: action }, label);
+  return make("header", { class: "card-head" },
+    make("h3", { id: "card-title" }, make("bdi", {}, layer.title(unit))),
+    make("span", { class: "actions" },
+      button("↑", "Previous unit in the table", () => actions.step(-1)),
+      button("↓", "Next unit in the table", () => actions.step(1)),
+      button("✕", "Close", actions.close)));
+}
+
+function verdict(layer, unit, found, actions) {
+  const status = layer.statusOf(unit);
+  if (!found) {
+    const why = status === "constant"
+      ? "This unit has the same activation on every sample, so it detects nothing."
+      : "No formula holds on as few or as many samples as were allowed.";
+    return [make("p", { class: "lead" }, why)];
+  }
+  const formula = make("p", { class: "lead" }, formulaNode(layer, layer.formula(unit), actions.concept));
+  const auroc = layer.scoreOf(unit, 0);
+  const support = layer.supportOf(unit, 0);
+  const sentences = [
+    `It holds on ${whole(support)} of ${plural(layer.numSamples, "sample")} (${percent(support / layer.numSamples)}). `,
+    auroc >= 0.5
+      ? `Given one of them and one of the rest, the unit is higher on the first ${percent(auroc)} of the time (AUROC ${score(auroc)}).`
+      : `Given one of them and one of the rest, the unit is lower on the first ${percent(1 - auroc)} of the time (AUROC ${score(auroc)}).`,
+  ];
+  const heldOut = layer.evidence("heldOut");
+  const interval = layer.evidence("interval");
+  if (heldOut && !Number.isNaN(heldOut[unit])) {
+    const range = interval && !Number.isNaN(interval[2 * unit])
+      ? `, 95 % interval ${score(interval[2 * unit])} to ${score(interval[2 * unit + 1])}` : "";
+    sentences.push(` On samples that the search has not seen: ${score(heldOut[unit])}${range}.`);
+  }
+  const q = layer.evidence("q");
+  if (q && !Number.isNaN(q[unit])) sentences.push(` q-value after the search: ${q[unit].toPrecision(2)}.`);
+  const parts = [formula];
+  if (status === "chance") {
+    parts.push(make("p", { class: "warning" },
+      "Do not use this label: a search over so many formulas finds one as good on units that mean nothing."));
+  } else if (status !== "labeled") {
+    parts.push(make("p", { class: "warning" }, `Do not use this label: ${statusWords(status)}.`));
+  }
+  parts.push(make("p", {}, sentences.join("")));
+  const negated = layer.formula(unit).filter(([, isNegated]) => isNegated).length;
+  if (support < 20) {
+    parts.push(make("p", { class: "warning" }, `It holds on ${plural(support, "sample")} only, where scores are high by chance.`));
+  } else if (negated === layer.formula(unit).length) {
+    parts.push(make("p", { class: "muted" }, "It says only what the unit does not respond to."));
+  }
+  return parts;
+}
+
+function part(title, ...children) {
+  return make("section", { class: "part" }, make("h4", {}, title), ...children);
+}
+
+function heatSwitch() {
+  const root = document.documentElement.classList;
+  const box = make("input", { type: "checkbox", onchange: (event) => root.toggle("no-heat", !event.target.checked) });
+  box.checked = !root.contains("no-heat");
+  return make("label", { title: "The rest is shaded; the outline is half of the largest value" }, box, "where it fires");
+}
+
+function samplesPart(layer, unit, which) {
+  const found = samplesOf(layer, unit, which);
+  if (!found.length) return null;
+  const tiles = make("ol", { class: "tiles" }, found.map((each) => sampleTile(layer, unit, each, which)));
+  if (which === "top") {
+    const inside = found.filter((each) => each.inside).length;
+    const said = layer.behavior.hasSupport ? ` (the formula holds on ${inside} of ${found.length})` : "";
+    const drawn = tiles.querySelector(".heat");
+    return make("section", { class: "part" },
+      make("div", { class: "part-head" }, make("h4", {}, `Highest on${said}`), drawn ? heatSwitch() : null), tiles);
+  }
+  const lowest = unpack(layer.behavior.numLowest)[unit];
+  const note = lowest > found.length ? ` (${whole(lowest)} samples share the lowest value; some of them)` : "";
+  return part(`Lowest on${note}`, tiles);
+}
+
+function chartsPart(layer, unit, found) {
+  const known = layer.behavior.hasSupport && found;
+  const legend = known ? make("p", { class: "legend" },
+    make("span", { class: "key inside" }, "where the formula holds"),
+    make("span", { class: "key outside" }, "where it does not")) : null;
+  const figures = make("div", { class: "figures" },
+    make("figure", {}, distributionChart(layer, unit), make("figcaption", {}, "Share of the samples, on a square-root scale")),
+    known ? make("figure", {}, rocChart(layer, unit), make("figcaption", {}, `ROC curve; area ${score(layer.scoreOf(unit, 0))}`)) : null);
+  return part("Activation", legend, figures);
+}
+
+function worthPart(layer, unit) {
+  const formula = layer.formula(unit);
+  if (formula.length < 2) return null;
+  const heldOut = layer.evidence("worth");
+  const packedWorth = heldOut ? layer.data.evidence.worth : layer.behavior && layer.behavior.hasSupport ? layer.behavior.without : null;
+  if (!packedWorth) return null;
+  const values = unpack(packedWorth);
+  const width = packedWorth.shape[1];
+  const whole_ = heldOut ? layer.evidence("heldOut")[unit] : layer.scoreOf(unit, 0);
+  const losses = formula.map((_, place) => Math.abs(whole_ - 0.5) - Math.abs(values[unit * width + place] - 0.5));
+  const most = Math.max(...losses.filter((loss) => !Number.isNaN(loss)), 1e-9);
+  const rows = formula.map(([concept, negated, operator], place) => {
+    const without = values[unit * width + place];
+    const bar = make("span", { class: "bar-fill" });
+    bar.style.width = `${Math.max(0, (100 * losses[place]) / most) || 0}%`;
+    const literal = make("th", { scope: "row" },
+      operator ? make("span", { class: "sign" }, `${operator} `) : null,
+      negated ? make("span", { class: "sign" }, "NOT ") : null,
+      make("bdi", { class: negated ? "name negated" : "name" }, layer.concepts[concept].name));
+    return make("tr", {}, literal,
+      make("td", { class: "num" }, Number.isNaN(without) ? "undefined" : score(without)),
+      make("td", { class: "num" }, Number.isNaN(without) ? "" : `${losses[place] >= 0 ? "−" : "+"}${Math.abs(losses[place]).toFixed(4)}`),
+      make("td", { class: "track", "aria-hidden": "true" }, bar));
+  });
+  return part(`What each literal is worth${heldOut ? ", held out" : ""}`, make("table", { class: "small" },
+    make("thead", {}, make("tr", {}, ...["Literal", "AUROC without it", "Change", ""].map((each) => make("th", { scope: "col" }, each)))),
+    make("tbody", {}, rows)));
+}
+
+function beamRows(layer, unit, step, ranks) {
+  const alternative = layer.evidence("alternative");
+  return ranks.map((rank) => make("tr", {},
+    make("td", { class: "fill" }, formulaNode(layer, layer.formula(unit, rank, step)),
+      alternative && rank > 0 && step === layer.steps - 1 && alternative[unit * layer.beam + rank]
+        ? make("span", { class: "badge alternative", title: "Not significantly worse on held-out samples" }, "as good") : null),
+    make("td", { class: "num" }, score(layer.scoreOf(unit, rank, step))),
+    make("td", { class: "num" }, whole(layer.supportOf(unit, rank, step)))));
+}
+
+function formulasTable(...bodies) {
+  return make("table", { class: "small" },
+    make("thead", {}, make("tr", {}, ...["Formula", "AUROC", "Samples"].map((each) => make("th", { scope: "col" }, each)))),
+    ...bodies);
+}
+
+const filled = (layer, unit, step) => Array.from({ length: layer.beam }, (_, rank) => rank)
+  .filter((rank) => layer.supportOf(unit, rank, step) > 0);
+
+function beamPart(layer, unit) {
+  const step = layer.steps - 1;
+  const ranks = filled(layer, unit, step).slice(1);
+  if (!ranks.length) return null;
+  return part("Next best formulas", formulasTable(make("tbody", {}, beamRows(layer, unit, step, ranks))));
+}
+
+function lengthsPart(layer, unit) {
+  if (layer.steps < 2) return null;
+  const bodies = [];
+  for (let step = 0; step < layer.steps; step++) {
+    const ranks = filled(layer, unit, step);
+    if (!ranks.length) continue;
+    bodies.push(make("tbody", {},
+      make("tr", {}, make("th", { scope: "rowgroup", colspan: "3" }, `At most ${plural(step + 1, "literal")}`)),
+      beamRows(layer, unit, step, ranks)));
+  }
+  return make("details", { class: "part" }, make("summary", {}, "The beam, length by length"), formulasTable(...bodies));
+}
+
+function namesPart(layer, unit) {
+  const list = make("dl", {});
+  for (const concept of new Set(layer.formula(unit).map(([each]) => each))) {
+    const { name, description, synonyms, count } = layer.concepts[concept];
+    if (!description && !synonyms && count === undefined) continue;
+    list.append(make("dt", {}, make("bdi", {}, name)));
+    if (description) list.append(make("dd", {}, make("bdi", {}, description)));
+    if (count !== undefined) list.append(make("dd", { class: "muted" }, `true of ${plural(count, "sample")}`));
+    if (synonyms) {
+      list.append(make("dd", { class: "muted" }, "holds on the same samples as: ",
+        synonyms.flatMap((each, at) => [at ? ", " : "", make("bdi", {}, each)])));
+    }
+  }
+  return list.children.length ? part("Concepts", list) : null;
+}

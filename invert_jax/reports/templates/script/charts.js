@@ -1,0 +1,171 @@
+// Charts as SVG. Each has a text that says what it shows.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function chart(width, height, label, ...children) {
+  return svg("svg", {
+    viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, class: "chart",
+  }, svg("title", {}, label), ...children);
+}
+
+const text = (x, y, value, attributes) => svg("text", { x, y, ...attributes }, value);
+const line = (x1, y1, x2, y2, name) => svg("line", { x1, y1, x2, y2, class: name });
+
+// Steps over equal bins, closed down to the axis.
+function steps(values, x, y, floor) {
+  const corners = [`M ${x(0)} ${floor}`];
+  values.forEach((value, bin) => corners.push(`L ${x(bin)} ${y(value)} L ${x(bin + 1)} ${y(value)}`));
+  corners.push(`L ${x(values.length)} ${floor} Z`);
+  return corners.join(" ");
+}
+
+// The root of a share: a few samples in the tail stay visible beside a large peak.
+function distributionChart(layer, unit) {
+  const behavior = layer.behavior;
+  const bins = behavior.inside.shape[1];
+  const part = (packed) => Array.from(unpack(packed).subarray(unit * bins, (unit + 1) * bins), (each) => each / 65535);
+  const inside = part(behavior.inside);
+  const outside = part(behavior.outside);
+  const low = unpack(behavior.low)[unit];
+  const high = unpack(behavior.high)[unit];
+  const [left, right, top, bottom] = [44, 368, 12, 172];
+  const most = Math.max(...inside, ...outside, 1e-9);
+  const x = (bin) => left + ((right - left) * bin) / bins;
+  const y = (share) => bottom - (bottom - top) * Math.sqrt(share / most);
+  const ticks = [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.002, 0.0005].filter((tick) => tick <= most);
+  const kept = [];
+  for (const tick of ticks) if (!kept.length || y(tick) - y(kept[kept.length - 1]) > 22) kept.push(tick);
+  const label = layer.behavior.hasSupport
+    ? `Distribution of the activation of unit ${layer.neurons[unit]}, from ${number(low)} to ${number(high)}, where the formula holds and where it does not`
+    : `Distribution of the activation of unit ${layer.neurons[unit]}, from ${number(low)} to ${number(high)}`;
+  const drawing = chart(380, 204, label);
+  for (const tick of kept) {
+    drawing.append(line(left, y(tick), right, y(tick), "grid"));
+    drawing.append(text(left - 5, y(tick) + 3.5, percent(tick), { class: "tick end" }));
+  }
+  drawing.append(svg("path", { d: steps(outside, x, y, bottom), class: "outside" }));
+  if (behavior.hasSupport) drawing.append(svg("path", { d: steps(inside, x, y, bottom), class: "inside" }));
+  drawing.append(line(left, bottom, right, bottom, "axis"));
+  drawing.append(text(left, bottom + 14, number(low), { class: "tick" }));
+  drawing.append(text(right, bottom + 14, number(high), { class: "tick end" }));
+  if (low < 0 && high > 0) {
+    const zero = left + ((right - left) * -low) / (high - low);
+    if (zero > left + 40 && zero < right - 40) drawing.append(text(zero, bottom + 14, "0", { class: "tick middle" }));
+  }
+  drawing.append(text((left + right) / 2, bottom + 28, "activation", { class: "tick middle" }));
+  return drawing;
+}
+
+function rocChart(layer, unit) {
+  const { rates, tpr } = layer.behavior;
+  const points = rates.length;
+  const values = Array.from(unpack(tpr).subarray(unit * points, (unit + 1) * points), (each) => each / 255);
+  const [left, right, top, bottom] = [36, 196, 12, 172];
+  const x = (rate) => left + (right - left) * rate;
+  const y = (rate) => bottom - (bottom - top) * rate;
+  const path = rates.map((rate, at) => `L ${x(rate).toFixed(1)} ${y(values[at]).toFixed(1)}`).join(" ");
+  const auroc = layer.scoreOf(unit, 0);
+  const drawing = chart(212, 204, `ROC curve of unit ${layer.neurons[unit]}, AUROC ${score(auroc)}`);
+  for (const tick of [0, 0.5, 1]) {
+    drawing.append(line(left, y(tick), right, y(tick), "grid"), line(x(tick), top, x(tick), bottom, "grid"));
+    drawing.append(text(left - 5, y(tick) + 3.5, String(tick), { class: "tick end" }));
+    drawing.append(text(x(tick), bottom + 14, String(tick), { class: "tick middle" }));
+  }
+  drawing.append(svg("path", { d: `M ${x(0)} ${y(0)} ${path} L ${x(1)} ${y(0)} Z`, class: "under" }));
+  drawing.append(line(x(0), y(0), x(1), y(1), "diagonal"));
+  drawing.append(svg("path", { d: `M ${x(0)} ${y(0)} ${path}`, class: "curve" }));
+  drawing.append(text((left + right) / 2, bottom + 28, "share of the rest", { class: "tick middle" }));
+  drawing.append(svg("text", {
+    transform: `translate(${left - 24} ${(top + bottom) / 2}) rotate(-90)`, class: "tick middle",
+  }, "share of the support"));
+  return drawing;
+}
+
+function scoreHistogram(layer, chooseLeast) {
+  const bins = 40;
+  const labeled = new Array(bins).fill(0);
+  const other = new Array(bins).fill(0);
+  let lowest = 1, highest = 0;
+  for (let unit = 0; unit < layer.size; unit++) {
+    const value = layer.scoreOf(unit, 0);
+    if (Number.isNaN(value)) continue;
+    lowest = Math.min(lowest, value);
+    highest = Math.max(highest, value);
+  }
+  const from = layer.data.sign === "negative" ? Math.floor(lowest * 20) / 20 : Math.min(Math.floor(lowest * 20) / 20, 0.95);
+  const to = layer.data.sign === "negative" ? Math.max(Math.ceil(highest * 20) / 20, from + 0.05) : 1;
+  for (let unit = 0; unit < layer.size; unit++) {
+    const value = layer.scoreOf(unit, 0);
+    if (Number.isNaN(value)) continue;
+    const bin = Math.min(bins - 1, Math.max(0, Math.floor(((value - from) / (to - from)) * bins)));
+    (layer.statusOf(unit) === "labeled" ? labeled : other)[bin]++;
+  }
+  const most = Math.max(...labeled.map((count, bin) => count + other[bin]), 1);
+  const [left, right, top, bottom] = [34, 372, 12, 150];
+  const x = (bin) => left + ((right - left) * bin) / bins;
+  const y = (count) => bottom - ((bottom - top) * count) / most;
+  const drawing = chart(380, 184, `Histogram of the best AUROC of ${plural(layer.size, "unit")}`);
+  for (const tick of most > 1 ? [0, Math.round(most / 2), most] : [0, 1]) {
+    drawing.append(line(left, y(tick), right, y(tick), "grid"));
+    drawing.append(text(left - 5, y(tick) + 3.5, whole(tick), { class: "tick end" }));
+  }
+  for (let bin = 0; bin < bins; bin++) {
+    const start = from + ((to - from) * bin) / bins;
+    const bar = (low, high, name) => svg("rect", {
+      x: x(bin) + 0.5, width: x(1) - x(0) - 1, y: y(high), height: Math.max(0, y(low) - y(high)), class: name,
+    });
+    const group = svg("g", {}, bar(0, labeled[bin], "bar"), bar(labeled[bin], labeled[bin] + other[bin], "bar faint"));
+    group.append(svg("title", {}, `${plural(labeled[bin] + other[bin], "unit")} from ${start.toFixed(3)} to ${(start + (to - from) / bins).toFixed(3)}`));
+    if (layer.data.sign !== "negative" && labeled[bin] + other[bin]) {
+      group.setAttribute("class", "link");
+      group.addEventListener("click", () => chooseLeast(start));
+    }
+    drawing.append(group);
+  }
+  drawing.append(line(left, bottom, right, bottom, "axis"));
+  for (let tick = 0; tick <= 4; tick++) {
+    const value = from + ((to - from) * tick) / 4;
+    drawing.append(text(x((bins * tick) / 4), bottom + 14, value.toFixed(2), { class: `tick ${tick === 4 ? "end" : tick ? "middle" : ""}` }));
+  }
+  drawing.append(text((left + right) / 2, bottom + 28, "AUROC of the best formula", { class: "tick middle" }));
+  return drawing;
+}
+
+// Score by number of literals: median, and the middle half of the units.
+function lengthChart(layer) {
+  const { quartiles, means } = layer.data.summary;
+  const known = quartiles.flat().filter((each) => each !== null);
+  if (!known.length) return null;
+  const low = Math.floor(Math.min(...known) * 50) / 50;
+  const high = Math.max(Math.ceil(Math.max(...known) * 50) / 50, low + 0.02);
+  const count = quartiles.length;
+  const [left, right, top, bottom] = [42, 250, 12, 150];
+  const x = (at) => (count === 1 ? (left + right) / 2 : left + 14 + ((right - left - 28) * at) / (count - 1));
+  const y = (value) => bottom - ((bottom - top) * (value - low)) / (high - low);
+  const medians = quartiles.map((each) => each[1]);
+  const label = `Median AUROC by most literals: ${medians.map((each, at) => `${at + 1}: ${score(each)}`).join(", ")}`;
+  const drawing = chart(258, 184, label);
+  for (const tick of [low, (low + high) / 2, high]) {
+    drawing.append(line(left, y(tick), right, y(tick), "grid"));
+    drawing.append(text(left - 5, y(tick) + 3.5, tick.toFixed(2), { class: "tick end" }));
+  }
+  const upper = quartiles.map((each, at) => `${x(at)} ${y(each[2])}`);
+  const lower = quartiles.map((each, at) => `${x(at)} ${y(each[0])}`).reverse();
+  drawing.append(svg("path", { d: `M ${[...upper, ...lower].join(" L ")} Z`, class: "band" }));
+  drawing.append(svg("path", { d: `M ${medians.map((each, at) => `${x(at)} ${y(each)}`).join(" L ")}`, class: "curve" }));
+  medians.forEach((each, at) => {
+    const gain = at ? `, ${each - medians[at - 1] >= 0 ? "+" : "−"}${Math.abs(each - medians[at - 1]).toFixed(4)}` : "";
+    const dot = svg("circle", { cx: x(at), cy: y(each), r: 3.5, class: "dot" },
+      svg("title", {}, `at most ${plural(at + 1, "literal")}: median ${score(each)}${gain}; mean ${score(means[at])}`));
+    drawing.append(dot, text(x(at), bottom + 14, String(at + 1), { class: "tick middle" }));
+  });
+  drawing.append(text((left + right) / 2, bottom + 28, "most literals", { class: "tick middle" }));
+  return drawing;
+}

@@ -1,0 +1,207 @@
+// The table of units. Only the rows in view are in the document.
+
+const SPARE_ROWS = 8;
+const PRINTED_ROWS = 2000;
+
+class UnitTable {
+  constructor(layer, open) {
+    this.layer = layer;
+    this.open = open;
+    this.viewport = document.getElementById("viewport");
+    this.table = document.getElementById("table");
+    this.head = this.table.tHead;
+    this.body = this.table.tBodies[0];
+    this.columns = columnsOf(layer);
+    this.key = "score";
+    this.descending = layer.data.sign !== "negative";
+    this.order = [];
+    this.current = -1;
+    this.headCells();
+    this.rowHeight = samples.hasImages && layer.behavior ? 46 : 36;
+    this.table.style.setProperty("--row-height", `${this.rowHeight}px`);
+  }
+
+  headCells() {
+    const row = make("tr", {});
+    for (const column of this.columns) {
+      const button = make("button", { type: "button", title: column.hint, onclick: () => this.sortBy(column.key) }, column.label);
+      row.append(make("th", { scope: "col", class: column.key, "data-key": column.key }, column.value ? button : column.label));
+    }
+    this.head.replaceChildren(row);
+  }
+
+  sortBy(key) {
+    const column = this.columns.find((each) => each.key === key);
+    this.descending = this.key === key ? !this.descending : Boolean(column.descending);
+    this.key = key;
+    this.show(this.order);
+  }
+
+  // Units in the order of the chosen column; those without a value are last.
+  show(units) {
+    const column = this.columns.find((each) => each.key === this.key);
+    const keys = new Array(this.layer.size);
+    for (const unit of units) keys[unit] = column.value(unit);
+    const sign = this.descending ? -1 : 1;
+    const missing = (key) => key === "" || key === null || Number.isNaN(key);
+    this.order = Array.from(units).sort((a, b) => {
+      const [left, right] = [keys[a], keys[b]];
+      if (missing(left) || missing(right)) return missing(left) - missing(right) || a - b;
+      return (left < right ? -sign : left > right ? sign : 0) || a - b;
+    });
+    for (const cell of this.head.rows[0].cells) {
+      const sorted = cell.dataset.key === this.key;
+      cell.setAttribute("aria-sort", sorted ? (this.descending ? "descending" : "ascending") : "none");
+    }
+    this.table.setAttribute("aria-rowcount", String(this.order.length + 1));
+    this.render();
+  }
+
+  render() {
+    const first = Math.max(0, Math.floor(this.viewport.scrollTop / this.rowHeight) - SPARE_ROWS);
+    const count = Math.ceil((this.viewport.clientHeight || 600) / this.rowHeight) + 2 * SPARE_ROWS;
+    this.renderRows(first, Math.min(this.order.length, first + count));
+  }
+
+  renderRows(first, last) {
+    const rows = [spacer(first * this.rowHeight)];
+    for (let place = first; place < last; place++) rows.push(this.row(place));
+    rows.push(spacer((this.order.length - last) * this.rowHeight));
+    this.body.replaceChildren(...rows);
+    if (!this.order.length) {
+      this.body.append(make("tr", { class: "empty" }, make("td", { colspan: this.columns.length }, "No unit is like that.")));
+    }
+    const id = this.order.includes(this.current) ? `row-${this.current}` : null;
+    if (id && document.getElementById(id)) this.table.setAttribute("aria-activedescendant", id);
+    else this.table.removeAttribute("aria-activedescendant");
+  }
+
+  row(place) {
+    const unit = this.order[place];
+    const status = this.layer.statusOf(unit);
+    const row = make("tr", {
+      id: `row-${unit}`, class: `status-${status}`, "aria-rowindex": String(place + 2),
+      "aria-selected": String(unit === this.current), onclick: (event) => {
+        if (!event.target.closest("a") || !(event.ctrlKey || event.metaKey || event.shiftKey)) {
+          event.preventDefault();
+          this.open(unit);
+        }
+      },
+    });
+    for (const column of this.columns) row.append(make("td", { class: column.key }, column.cell(unit)));
+    return row;
+  }
+
+  select(unit) {
+    this.current = unit;
+    const place = this.order.indexOf(unit);
+    if (place >= 0) {
+      const top = place * this.rowHeight;
+      const head = this.head.offsetHeight;
+      const room = this.viewport.clientHeight - head - this.rowHeight;
+      if (top < this.viewport.scrollTop) this.viewport.scrollTop = top;
+      else if (top > this.viewport.scrollTop + room) this.viewport.scrollTop = top - Math.max(0, room);
+    }
+    this.render();
+  }
+
+  // The unit some rows away from the current one.
+  neighbor(distance) {
+    const place = this.order.indexOf(this.current);
+    if (!this.order.length) return -1;
+    const start = place < 0 ? (distance > 0 ? -1 : this.order.length) : place;
+    const wanted = place < 0 && Number.isFinite(distance) ? start + Math.sign(distance) : start + distance;
+    return this.order[Math.min(this.order.length - 1, Math.max(0, wanted))];
+  }
+
+  csv() {
+    const columns = this.columns.filter((each) => each.text);
+    const quote = (value) => `"${String(value).replaceAll('"', '""')}"`;
+    const lines = [columns.map((each) => quote(each.key)).join(",")];
+    for (const unit of this.order) lines.push(columns.map((each) => quote(each.text(unit))).join(","));
+    return lines.join("\r\n") + "\r\n";
+  }
+}
+
+function spacer(height) {
+  const row = make("tr", { class: "spacer", "aria-hidden": "true" });
+  row.style.height = `${height}px`;
+  return row;
+}
+
+// Text that a spreadsheet would run as a formula of its own is led by an apostrophe.
+const harmless = (value) => (/^[=+\-@\t\r]/.test(value) ? `'${value}` : value);
+
+function columnsOf(layer) {
+  const shares = (unit) => layer.supportOf(unit, 0) / layer.numSamples;
+  const hasFormula = (unit) => layer.supportOf(unit, 0) > 0;
+  const columns = [
+    {
+      key: "unit", label: "Unit", hint: "Number of the unit in its layer",
+      value: (unit) => layer.neurons[unit], text: (unit) => layer.neurons[unit],
+      cell: (unit) => make("a", { href: layer.hash(unit), tabindex: "-1" }, String(layer.neurons[unit])),
+    },
+  ];
+  if (layer.data.names) {
+    columns.push({
+      key: "label", label: "Name", value: (unit) => layer.nameOf(unit), text: (unit) => harmless(layer.nameOf(unit)),
+      cell: (unit) => make("bdi", { title: layer.nameOf(unit) }, layer.nameOf(unit)),
+    });
+  }
+  if (layer.behavior && samples.hasImages) {
+    columns.push({
+      key: "pictures", label: "Highest on",
+      cell: (unit) => samplesOf(layer, unit, "top").slice(0, 5).map((each) => samples.image(each.sample, 36)),
+    });
+  }
+  columns.push({
+    key: "words", label: "Formula", hint: "What the unit responds to",
+    value: (unit) => layer.words(unit), text: (unit) => harmless(layer.words(unit)),
+    cell: (unit) => {
+      if (!hasFormula(unit)) return make("span", { class: "none" }, statusWords(layer.statusOf(unit)));
+      const node = formulaNode(layer, layer.formula(unit));
+      node.title = layer.words(unit);
+      return node;
+    },
+  }, {
+    key: "score", label: "AUROC", hint: "How well the unit tells where the formula holds; 0.5 is no relation",
+    descending: layer.data.sign !== "negative", value: (unit) => layer.scoreOf(unit, 0), text: (unit) => score(layer.scoreOf(unit, 0)),
+    cell: (unit) => meter(layer.scoreOf(unit, 0)),
+  });
+  const heldOut = layer.evidence("heldOut");
+  const interval = layer.evidence("interval");
+  if (heldOut) {
+    columns.push({
+      key: "heldout", label: "Held out", hint: "The same on samples that the search has not seen, with its 95 % interval",
+      descending: layer.data.sign !== "negative", value: (unit) => heldOut[unit], text: (unit) => score(heldOut[unit]),
+      cell: (unit) => [score(heldOut[unit]), interval && !Number.isNaN(interval[2 * unit])
+        ? make("small", {}, ` ${interval[2 * unit].toFixed(2)}–${interval[2 * unit + 1].toFixed(2)}`) : ""],
+    });
+  }
+  const q = layer.evidence("q");
+  if (q) {
+    columns.push({
+      key: "q", label: "q", hint: "Share of false labels among those at least as good",
+      value: (unit) => q[unit], text: (unit) => (Number.isNaN(q[unit]) ? "" : q[unit]),
+      cell: (unit) => (Number.isNaN(q[unit]) ? "" : q[unit].toPrecision(2)),
+    });
+  }
+  columns.push({
+    key: "share", label: "Holds on", hint: "Share of the samples where the formula holds", descending: true,
+    value: (unit) => (hasFormula(unit) ? shares(unit) : NaN), text: (unit) => (hasFormula(unit) ? layer.supportOf(unit, 0) : ""),
+    cell: (unit) => (hasFormula(unit) ? percent(shares(unit)) : ""),
+  }, {
+    key: "status", label: "Status", hint: "Whether the label is to be used",
+    value: (unit) => layer.statusOf(unit), text: (unit) => layer.statusOf(unit),
+    cell: (unit) => make("span", { class: `badge ${layer.statusOf(unit)}` }, statusWords(layer.statusOf(unit))),
+  });
+  return columns;
+}
+
+// A score with a bar from one half.
+function meter(value) {
+  if (Number.isNaN(value)) return "";
+  const bar = make("span", { class: "fill" });
+  bar.style.width = `${200 * Math.abs(value - 0.5)}%`;
+  return [make("span", { class: "value" }, score(value)), make("span", { class: "meter", "aria-hidden": "true" }, bar)];
+}

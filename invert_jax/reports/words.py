@@ -1,0 +1,107 @@
+"""The sentences of the page: what was run, and what could not be shown."""
+
+from invert_jax.explanations import Explanations
+from invert_jax.reports.evidence import Evidence
+from invert_jax.reports.pictures import Pictures
+
+RECORDED = ("model", "data", "activations", "preprocessing")
+
+
+def run_sentences(
+    name: str, explanations: Explanations, evidence: Evidence
+) -> list[str]:
+    """The run in a paragraph: layer, data, what was searched for, what was tested."""
+    settings = explanations.settings
+    smallest, largest = settings.bounds(explanations.num_samples)
+    layer = f"layer {name}" if name else "a layer"
+    detects = "detects" if settings.sign == "positive" else "is low for"
+    searched = len(explanations.concept_names) - len(explanations.left_out)
+    sentences = [
+        f"{counted(explanations.num_neurons, 'unit')} of {layer} on "
+        f"{counted(explanations.num_samples, 'sample')}, explained by "
+        f"{counted(searched, 'concept')}.",
+        "For each unit the formula of at most "
+        f"{counted(settings.max_length, 'literal')} that its activation {detects} "
+        f"best, among those that hold on {smallest:,} to {largest:,} samples; "
+        f"the search kept {counted(settings.beam_size, 'formula')} at each length.",
+    ]
+    if settings.num_literals is not None:
+        sentences.append(
+            f"Only the {settings.num_literals} most telling literals of a unit could "
+            "extend a formula."
+        )
+    if evidence.q_value is not None:
+        sentences.append(
+            f"Units are called chance where more than {evidence.alpha:.3g} of the "
+            f"labels as good as theirs would be false (q-value), by "
+            f"{evidence.num_draws:,} searches on meaningless units."
+        )
+    if evidence.held_out is not None:
+        part = (
+            f"{evidence.num_held_out:,} samples" if evidence.num_held_out else "samples"
+        )
+        sentences.append(f"Held-out scores are from {part} that no search has seen.")
+    sources = [
+        f"{key}: {value}"
+        for key, value in explanations.sources.items()
+        if key in RECORDED and not _is_hash(value)
+    ]
+    return sentences + [f"Recorded {'; '.join(sources)}."] * bool(sources)
+
+
+def missing_notes(
+    *,
+    has_activations: bool,
+    has_concepts: bool,
+    has_images: bool,
+    has_maps: bool,
+    evidence: Evidence,
+    pictures: Pictures,
+) -> list[str]:
+    """What the page leaves out, and what it would need to show it."""
+    notes = []
+    if not has_activations:
+        notes.append(
+            "No activations were given, so there are no top samples, distributions or "
+            "ROC curves, and no scores without single literals."
+        )
+    if not has_concepts:
+        notes.append(
+            "No concepts were given, so it is not known on which samples a formula "
+            "holds, and names have no descriptions."
+        )
+    if has_activations and not has_images:
+        notes.append("No images were given, so samples are shown by their ids.")
+    if pictures.num_left_out:
+        notes.append(
+            f"{pictures.num_left_out:,} of the images did not fit into the page; the "
+            "units of the best scores have theirs, and the rest show ids."
+        )
+    if has_images and not has_maps:
+        notes.append(
+            "No maps were given, so where a unit fires is not drawn over its images."
+        )
+    if evidence.q_value is None:
+        notes.append(
+            "No null was given (with_null), so it is not known which labels a "
+            "search would find by chance."
+        )
+    if evidence.held_out is None:
+        notes.append(
+            "No samples were held out, so scores are of the samples that the formulas "
+            "were chosen on, and tend to be too good."
+        )
+    return notes
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "unit"), counted(2048, "unit")
+    ('1 unit', '2,048 units')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _is_hash(value: str) -> bool:
+    return len(value) == 64 and set(value) <= set("0123456789abcdef")

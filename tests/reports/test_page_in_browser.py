@@ -1,0 +1,293 @@
+"""The page in a real browser, opened from a file, without a network."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("selenium", reason="the page is tested through selenium")
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from invert_jax.reports.page import report
+from tests.reports.pages import NAMES
+
+
+def open_page(browser, path, link=""):
+    browser.get("about:blank")
+    drain(browser)
+    browser.get(path.as_uri() + link)
+    ready = "return document.documentElement.dataset.ready === 'true'"
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script(ready))
+    return browser
+
+
+def drain(browser):
+    return browser.get_log("browser"), browser.get_log("performance")
+
+
+def rows(browser):
+    """Unit numbers of the rows in the document, in order."""
+    links = browser.find_elements(By.CSS_SELECTOR, "#table tbody td.unit a")
+    return [int(link.get_attribute("textContent")) for link in links]
+
+
+def shown(browser, selector):
+    return browser.find_element(By.CSS_SELECTOR, selector).text
+
+
+def search(browser, words):
+    box = browser.find_element(By.ID, "search")
+    box.clear()
+    box.send_keys(words)
+    box.send_keys(Keys.SHIFT)
+    return rows(browser)
+
+
+def test_it_opens_without_an_error_and_without_a_request(browser, full_page):
+    open_page(browser, full_page, "#unit-0")
+    console, events = drain(browser)
+    assert console == []
+    sent = [
+        message["params"]["request"]["url"]
+        for message in (json.loads(each["message"])["message"] for each in events)
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    allowed = ("file:", "data:", "about:")
+    assert any(url.startswith("file:") for url in sent)
+    assert [url for url in sent if not url.startswith(allowed)] == []
+    assert len([url for url in sent if url.startswith("file:")]) == 1
+
+
+def test_its_policy_lets_no_other_script_run(browser, full_page):
+    open_page(browser, full_page)
+    browser.execute_script(
+        "const s = document.createElement('script'); s.textContent = 'window.ran = 1';"
+        "document.body.append(s);"
+    )
+    assert browser.execute_script("return window.ran") is None
+
+
+def test_names_are_shown_as_they_are_and_never_run(browser, full_page):
+    open_page(browser, full_page, "#unit-0")
+    for neuron, name in enumerate(NAMES):
+        open_page(browser, full_page, f"#unit-{neuron}")
+        card = shown(browser, "#card")
+        assert name in card.replace("\u2068", "")
+        assert f"<b>{name}</b>" in card
+    assert shown(browser, "h1") == "Names as <data>"
+    assert browser.execute_script("return window.broken") is None
+
+
+def test_units_are_sorted_by_their_score_and_then_as_asked(browser, full_page, run):
+    open_page(browser, full_page)
+    scores = run.explanations.scores[:, 0]
+    assert rows(browser) == np.argsort(-scores, kind="stable").tolist()
+    header = "#table th[data-key=unit] button"
+    browser.find_element(By.CSS_SELECTOR, header).click()
+    assert rows(browser) == list(range(8))
+    browser.find_element(By.CSS_SELECTOR, header).click()
+    assert rows(browser) == list(range(8))[::-1]
+    state = browser.find_element(By.CSS_SELECTOR, "#table th[data-key=unit]")
+    assert state.get_attribute("aria-sort") == "descending"
+
+
+def test_a_search_keeps_the_units_that_name_it(browser, full_page, run):
+    open_page(browser, full_page)
+    for words in ("octopus", "שלום", '"say \\"hi"', "<script>", "no such thing"):
+        plain = words.strip('"').replace('\\"', '"')
+        named = [
+            neuron
+            for neuron, (best, *_) in enumerate(run.explanations.formulas)
+            if best is not None and any(plain in name for name in best.names)
+        ]
+        assert sorted(search(browser, words.replace('\\"', '"'))) == named
+    assert "0 of 8 units" in shown(browser, "#shown")
+    browser.find_element(By.ID, "clear").click()
+    assert len(rows(browser)) == 8
+
+
+def test_filters_keep_units_of_a_status_and_a_score(browser, full_page, run):
+    open_page(browser, full_page)
+    Select(browser.find_element(By.ID, "status")).select_by_value("constant")
+    assert rows(browser) == [6]
+    browser.find_element(By.ID, "clear").click()
+    scores = run.explanations.scores[:, 0]
+    least = np.sort(scores)[4]
+    browser.find_element(By.ID, "least").send_keys(f"{least - 1e-6:.6f}")
+    assert sorted(rows(browser)) == np.flatnonzero(scores >= least).tolist()
+
+
+def test_a_concept_of_the_bar_chart_filters_the_table(browser, full_page, run):
+    open_page(browser, full_page)
+    bar = browser.find_element(By.CSS_SELECTOR, ".concept-bars button")
+    name = bar.find_element(By.CSS_SELECTOR, ".name").get_attribute("textContent")
+    bar.click()
+    using = [
+        neuron
+        for neuron, (best, *_) in enumerate(run.explanations.formulas)
+        if best is not None and name in best.names
+    ]
+    assert sorted(rows(browser)) == using
+
+
+def test_a_link_opens_its_unit(browser, full_page, run):
+    open_page(browser, full_page, "#unit-7")
+    assert shown(browser, "#card-title") == "Unit 7"
+    card = shown(browser, "#card")
+    assert f"{run.explanations.scores[7, 0]:.4f}" in card
+    assert f"{run.explanations.num_positives[7, 0]} of 160 samples" in card
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#card .tiles img")) == 18
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#card canvas.heat")) == 12
+    browser.execute_script("location.hash = '#unit-2'")
+    WebDriverWait(browser, 5).until(lambda b: shown(b, "#card-title") == "Unit 2")
+
+
+def test_a_link_to_no_unit_says_so(browser, full_page):
+    open_page(browser, full_page, "#unit-99")
+    assert "no unit 99" in shown(browser, "#shown")
+    assert not browser.find_element(By.ID, "card").is_displayed()
+
+
+def test_a_unit_without_a_label_says_why(browser, full_page):
+    open_page(browser, full_page, "#unit-6")
+    assert "same activation on every sample" in shown(browser, "#card")
+
+
+def test_keys_open_the_next_unit_and_close_it(browser, full_page):
+    open_page(browser, full_page)
+    first, second = rows(browser)[:2]
+    table = browser.find_element(By.ID, "table")
+    table.send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN)
+    assert shown(browser, "#card-title") == f"Unit {second}"
+    assert browser.current_url.endswith(f"#unit-{second}")
+    table.send_keys(Keys.ARROW_UP)
+    assert shown(browser, "#card-title") == f"Unit {first}"
+    selected = browser.find_elements(By.CSS_SELECTOR, "tr[aria-selected=true]")
+    assert [each.get_attribute("id") for each in selected] == [
+        table.get_attribute("aria-activedescendant")
+    ]
+    table.send_keys(Keys.ENTER)
+    assert browser.switch_to.active_element.get_attribute("id") == "card"
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not browser.find_element(By.ID, "card").is_displayed()
+    assert browser.switch_to.active_element.get_attribute("id") == "table"
+    table.send_keys("/")
+    assert browser.switch_to.active_element.get_attribute("id") == "search"
+
+
+def test_every_control_has_a_name_for_screen_readers(browser, full_page):
+    open_page(browser, full_page, "#unit-0")
+    browser.execute_cdp_cmd("Accessibility.enable", {})
+    nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles = {"button", "textbox", "searchbox", "combobox", "link", "image", "grid"}
+    unnamed = [
+        node["role"]["value"]
+        for node in nodes
+        if not node.get("ignored")
+        and node.get("role", {}).get("value") in roles
+        and not node.get("name", {}).get("value")
+    ]
+    assert unnamed == []
+    assert {"searchbox", "grid", "button"} <= {
+        node["role"]["value"] for node in nodes if "role" in node
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_light_and_in_dark(browser, full_page, scheme):
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    try:
+        open_page(browser, full_page, "#unit-0")
+        for name in ("ink", "muted", "accent", "inside", "good", "doubt"):
+            assert contrast(browser, name, "panel") >= 4.5 - 1e-9, name
+        dark = luminance(browser, "page") < 0.1
+        assert dark == (scheme == "dark")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def luminance(browser, name):
+    """Relative luminance of a color of the page, as WCAG 2.1 defines it."""
+    color = browser.execute_script(
+        "return getComputedStyle(document.documentElement)"
+        f".getPropertyValue('--{name}').trim()"
+    )
+    parts = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(browser, first, second):
+    light, dark = sorted(
+        [luminance(browser, first), luminance(browser, second)], reverse=True
+    )
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_a_narrow_window_does_not_scroll_sideways(browser, full_page):
+    metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        open_page(browser, full_page)
+        assert browser.execute_script("return document.body.scrollWidth") <= 390
+        open_page(browser, full_page, "#unit-7")
+        box = browser.execute_script(
+            "return document.getElementById('card').getBoundingClientRect().toJSON()"
+        )
+        assert (box["left"], box["width"]) == (0, 390)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_page_of_labels_alone_opens_and_says_what_is_missing(browser, run, tmp_path):
+    path = report(run.explanations, tmp_path / "bare.html")
+    open_page(browser, path, "#unit-7")
+    assert drain(browser)[0] == []
+    notes = shown(browser, "footer")
+    assert "No activations were given" in notes
+    assert "No concepts were given" in notes
+    assert browser.find_elements(By.CSS_SELECTOR, "#card .tiles") == []
+
+
+def test_layers_are_chosen_by_button_and_by_link(browser, run, tmp_path):
+    layers = {"a/b": run.explanations, "c": run.explanations.take([5, 7])}
+    path = report(layers, tmp_path / "layers.html")
+    open_page(browser, path)
+    assert len(rows(browser)) == 8
+    browser.find_element(By.CSS_SELECTOR, "#layers button[data-layer='1']").click()
+    assert sorted(rows(browser)) == [5, 7]
+    open_page(browser, path, "#c/unit-7")
+    assert shown(browser, "#card-title") == "Unit 7"
+    assert len(rows(browser)) == 2
+    open_page(browser, path, "#a%2Fb/unit-7")
+    assert len(rows(browser)) == 8
+
+
+def test_only_the_rows_in_view_are_in_the_document(browser, run, tmp_path):
+    many = run.explanations.take(np.arange(4000) % 8)
+    many = dataclasses.replace(many, neurons=np.arange(4000))
+    path = report(many, tmp_path / "many.html")
+    open_page(browser, path)
+    assert len(rows(browser)) < 80
+    table = browser.find_element(By.ID, "table")
+    assert table.get_attribute("aria-rowcount") == "4001"
+    table.send_keys(Keys.END)
+    state = browser.find_element(By.CSS_SELECTOR, "tr[aria-selected=true]")
+    assert state.get_attribute("aria-rowindex") == "4001"
+    assert len(rows(browser)) < 80
+
+
+def test_it_prints_the_whole_table(browser, run, tmp_path):
+    many = run.explanations.take(np.arange(400) % 8)
+    many = dataclasses.replace(many, neurons=np.arange(400))
+    open_page(browser, report(many, tmp_path / "many.html"))
+    assert len(rows(browser)) < 80
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert len(rows(browser)) == 400
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert len(rows(browser)) < 80
