@@ -25,21 +25,21 @@ def parameters(function):
 
 
 def test_explain_takes_two_inputs_and_settings_by_name():
-    assert parameters(ij.explain) == (
-        ["activations", "concepts"],
-        {
-            "max_length": 3,
-            "beam_size": 5,
-            "min_fraction": 0.0,
-            "max_fraction": 0.5,
-            "sign": "positive",
-            "num_literals": None,
-            "objective": "auroc",
-            "where": None,
-            "neurons": None,
-            "options": None,
-        },
-    )
+    promised = {
+        "max_length": 3,
+        "beam_size": 5,
+        "min_fraction": 0.0,
+        "max_fraction": 0.5,
+        "sign": "positive",
+        "num_literals": None,
+        "objective": "auroc",
+        "where": None,
+        "neurons": None,
+        "options": None,
+    }
+    by_place, by_name = parameters(ij.explain)
+    assert by_place == ["activations", "concepts"]
+    assert promised.items() <= by_name.items()
 
 
 def test_options_say_how_to_run():

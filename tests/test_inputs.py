@@ -236,7 +236,9 @@ def test_neurons_in_any_order_are_read_as_asked_for(world, neurons):
 
 def test_no_neurons_given_are_all_of_them():
     np.testing.assert_array_equal(checked_neurons(None, 3), [0, 1, 2])
-    np.testing.assert_array_equal(checked_neurons(np.uint8([2, 0]), 3), [2, 0])
+    np.testing.assert_array_equal(
+        checked_neurons(np.array([2, 0], np.uint8), 3), [2, 0]
+    )
 
 
 def test_a_where_gives_the_samples_that_count():

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from invert_jax import parts
 from tests import worlds
 from tests.worlds import assert_same, explain
 
-SMALL_BLOCKS = {"memory_budget": 1 << 20, "progress": False}
+SMALL_BLOCKS: dict[str, Any] = {"memory_budget": 1 << 20, "progress": False}
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,7 @@ def best_literal(answers, activations, masks):
 
 def distinct(rows, concepts):
     """The recorded formulas, one per support."""
-    supports = {}
+    supports: dict[bytes, list] = {}
     for row in rows:
         mask = ij.Formula.parse(row[0]).evaluate(concepts)
         supports.setdefault(mask.tobytes(), row)

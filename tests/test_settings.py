@@ -1,5 +1,6 @@
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,7 +128,8 @@ def test_an_unknown_objective_is_refused(value):
 
 def test_whole_numbers_of_numpy_are_sizes():
     with as_in_production():
-        settings = SearchSettings(max_length=np.int64(2), beam_size=np.uint8(4))
+        sizes: dict[str, Any] = {"max_length": np.int64(2), "beam_size": np.uint8(4)}
+        settings = SearchSettings(**sizes)
     assert settings == SearchSettings(max_length=2, beam_size=4)
 
 

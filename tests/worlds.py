@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jaxtyping
 import numpy as np
@@ -19,7 +19,7 @@ from tests import oracle
 ROOT = Path(__file__).parents[1]
 NUM_SAMPLES = 60
 # 3 to 30 samples.
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "max_length": 3,
     "beam_size": 3,
     "min_fraction": 0.05,
@@ -76,7 +76,7 @@ def make_world(seed=0):
     return World(noise.astype(np.float32) / 8, masks)
 
 
-LONG_SETTINGS = {"max_length": 2, "beam_size": 2, "min_fraction": 0.01}
+LONG_SETTINGS: dict[str, Any] = {"max_length": 2, "beam_size": 2, "min_fraction": 0.01}
 
 
 def make_long_world():

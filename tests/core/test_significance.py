@@ -92,7 +92,7 @@ def test_the_sign_of_the_sum_does_not_matter(rng):
         log10_mannwhitney(each, positives, np.zeros(50), num_samples=1000)
         for each in (sums, -sums)
     ]
-    np.testing.assert_array_equal(*both)
+    np.testing.assert_array_equal(both[0], both[1])
 
 
 @pytest.mark.parametrize("num_positives", [0, 4])
