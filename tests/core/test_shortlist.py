@@ -19,12 +19,17 @@ def test_the_earlier_of_two_equal_scores_comes_first():
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("num_scores", [5, GROUP * 4 + 7, GROUP * 40, GROUP * 41 - 1])
-@pytest.mark.parametrize("num_levels", [1, 3, 10**6], ids="levels={}".format)
+@pytest.mark.parametrize("num_levels", [1, 3, 100, 10**6], ids="levels={}".format)
 def test_the_largest_are_those_of_a_full_sort(rng, num_scores, count, num_levels):
     scores = rng.integers(num_levels, size=num_scores).astype(np.float32) - 7
     scores[rng.random(num_scores) < 0.3] = -np.inf
     found = largest(jnp.asarray(scores), count)
     np.testing.assert_array_equal(found, stable_order(scores)[:count])
+
+
+def test_a_tie_is_won_by_the_earlier_even_beside_a_larger_score():
+    scores = jnp.zeros(GROUP * 20).at[GROUP * 3 + 5].set(1)
+    assert largest(scores, 4).tolist() == [GROUP * 3 + 5, 0, 1, 2]
 
 
 def test_all_are_listed_when_as_many_are_asked_for(rng):
