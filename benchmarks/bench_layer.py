@@ -32,10 +32,9 @@ from jaxtyping import Float32, Int
 from timing import Stopwatch, Timing, measure, median_of
 
 import invert_jax as ij
-from invert_jax import blocks, jobs
+from invert_jax import jobs
 from invert_jax.activations.array import Activations
 from invert_jax.concepts.table import Concepts
-from invert_jax.core.search import Settings
 from invert_jax.explanations import Explanations
 from invert_jax.settings import SearchSettings
 
@@ -46,12 +45,10 @@ NEURONS_TOGETHER = 64
 
 
 class Prepared(NamedTuple):
-    """What the search of a layer works with."""
+    """A layer to explain, and what searches it."""
 
     job: jobs.Job
-    blocks: blocks.Blocks
-    program: Any
-    size: int
+    plan: jobs.Plan
 
 
 def prepare(layer: Activations, concepts: Concepts) -> Prepared:
@@ -59,42 +56,25 @@ def prepare(layer: Activations, concepts: Concepts) -> Prepared:
     neurons = np.arange(layer.num_neurons)
     searched = jobs.searched_columns(concepts)
     job = jobs.Job(layer, neurons, None, concepts, searched, SEARCH, QUIET, None)
-    smallest, largest = SEARCH.bounds(concepts.num_samples)
-    rules = Settings(
-        num_samples=concepts.num_samples,
-        min_positives=smallest,
-        max_positives=largest,
-        max_length=SEARCH.max_length,
-        beam_size=SEARCH.beam_size,
-    )
-    work = blocks.Blocks(searched.table, devices=None)
-    size = work.size(
-        layer.num_neurons,
-        beam=rules.beam_size,
-        listed=rules.list_size,
-        budget=QUIET.memory_budget,
-    )
-    program = blocks.search_program(work.mesh, SEARCH.how_to_score, rules)
-    return Prepared(job, work, program, size)
+    plan = jobs.plan_search(searched.table, SEARCH, QUIET, count=len(neurons))
+    return Prepared(job, plan)
 
 
 def time_phases(layer: Activations, concepts: Concepts) -> dict[str, Timing]:
     """One pass with nothing overlapped: ranks, then search, then assembly, by block."""
-    preparing, prepared = measure(lambda: prepare(layer, concepts))
+    preparing, (job, plan) = measure(lambda: prepare(layer, concepts))
     searching, assembling = Stopwatch(), Stopwatch()
 
     def program(weights, is_active, table):
         with searching:
-            found = prepared.program(weights, is_active, table)
+            found = plan.program(weights, is_active, table)
             return jax.block_until_ready(found)
 
-    spans = jobs.spans_of(layer.num_neurons, prepared.size)
+    spans = jobs.spans_of(layer.num_neurons, plan.size)
     with Stopwatch() as whole:
-        for found, ranked in prepared.blocks.run(
-            program, prepared.job._read, spans, prepared.size
-        ):
+        for found in plan.blocks.run(program, job._read, spans, plan.size):
             with assembling:
-                prepared.job._arrays(found, ranked)
+                job._arrays(*found)
     ranking = Timing(
         whole.wall - searching.wall - assembling.wall,
         whole.cpu - searching.cpu - assembling.cpu,
@@ -268,11 +248,11 @@ def time_products(num_neurons: int, prepared: Prepared) -> dict[str, Timing]:
     Each member of each step takes one row per limb of the sums and one for the counts;
     step 1 has one member.
     """
-    layout = prepared.blocks.layout
+    layout = prepared.plan.blocks.layout
     num_rows = layout.num_chunks * layout.rows_per_chunk
     num_concepts = len(prepared.job.searched.columns)
     masks = np.ones((num_rows, num_concepts), np.float32)
-    left = np.ones((prepared.size * (layout.num_limbs + 1), num_rows), np.float32)
+    left = np.ones((prepared.plan.size * (layout.num_limbs + 1), num_rows), np.float32)
     device_masks, device_left = jnp.asarray(masks), jnp.asarray(left)
     multiply = jax.jit(jnp.matmul)
 
@@ -283,7 +263,7 @@ def time_products(num_neurons: int, prepared: Prepared) -> dict[str, Timing]:
     by_xla()
     once = {name: measure(way, repeats=3)[0].wall for name, way in ways.items()}
     fastest = min(once, key=lambda name: once[name])
-    num_blocks = -(-num_neurons // prepared.size)
+    num_blocks = -(-num_neurons // prepared.plan.size)
     num_products = num_blocks * num_members()
     whole, _ = measure(lambda: [ways[fastest]() for _ in range(num_products)])
     return {"d: products": whole}
@@ -325,8 +305,8 @@ def run_case(name: str, sizes: argparse.Namespace) -> dict[str, Any]:
         "num_rows": concepts.num_rows,
         "num_searched": len(prepared.job.searched.columns),
         "num_candidates": candidates,
-        "layout": prepared.blocks.layout._asdict(),
-        "block": prepared.size,
+        "layout": prepared.plan.blocks.layout._asdict(),
+        "block": prepared.plan.size,
         "seconds": {key: value._asdict() for key, value in seconds.items()},
         "making_inputs": making.wall,
         "ratios": ratios(seconds, beyond),
