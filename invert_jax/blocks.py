@@ -26,8 +26,9 @@ from invert_jax.core.search import Found, Settings, search
 # Larger blocks gain nothing on a CPU, whose caches they leave.
 LARGEST_CPU_BLOCK = 256
 LARGEST_BLOCK = 4096
-# Columns of a C-ordered matrix that share cache lines are copied together.
-COLUMNS_TOGETHER = 16
+# Columns of a C-ordered matrix that share cache lines are copied together, first as
+# they lie and then transposed: at once, each line is read once per column.
+COLUMNS_TOGETHER = 32
 BY_NEURON = PartitionSpec("neurons")
 EVERYWHERE = PartitionSpec()
 Program = Callable[[Array, Array, packing.ConceptTable], Any]
@@ -155,7 +156,8 @@ class Blocks:
         tie_groups = np.zeros((count, ties.NUM_GROUPS, 2), np.int64)
 
         def rank_some(first: int) -> None:
-            columns = np.ascontiguousarray(block[:, first : first + COLUMNS_TOGETHER].T)
+            some = np.ascontiguousarray(block[:, first : first + COLUMNS_TOGETHER])
+            columns = np.ascontiguousarray(some.T)
             for neuron, activations in enumerate(columns, first):
                 ranks = ranking.rank_host(activations)
                 sums = ranking.host_row_sums(

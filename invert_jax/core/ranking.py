@@ -63,7 +63,15 @@ def sort_keys(activations: Shaped[np.ndarray, "..."]) -> np.ndarray:
     if activations.dtype.kind == "i":
         return bits ^ sign
     # Negative numbers count down from the sign bit, which -0.0 shares with 0.0.
-    return np.where(bits >= sign, ~bits + unsigned.type(1), bits | sign)
+    # In place and without a branch, for NumPy's SIMD loops: (magnitude ^ -1) + 1 is
+    # its negative.
+    width = 8 * unsigned.itemsize
+    is_negative = (bits.view(f"i{unsigned.itemsize}") >> (width - 1)).view(unsigned)
+    keys = bits & ~sign
+    keys ^= is_negative
+    keys -= is_negative
+    keys ^= sign
+    return keys
 
 
 def rank_host(activations: Shaped[np.ndarray, " samples"]) -> HostRanks:
@@ -75,12 +83,13 @@ def rank_host(activations: Shaped[np.ndarray, " samples"]) -> HostRanks:
     """
     keys = sort_keys(activations)
     order = _radix_argsort(keys)
-    ordered = keys[order]
+    ordered = keys.take(order)
     num_samples = len(order)
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    if len(starts) == num_samples:
+    differs = ordered[1:] != ordered[:-1]
+    if differs.all():
         midranks = np.arange(1 - num_samples, num_samples, 2, dtype=np.int32)
         return HostRanks(order, midranks, 0.0)
+    starts = np.flatnonzero(np.concatenate(([True], differs)))
     ends = np.append(starts[1:], num_samples)
     sizes = ends - starts
     midranks = np.repeat((starts + ends - num_samples).astype(np.int32), sizes)
@@ -94,7 +103,7 @@ def host_row_sums(
 
     float64 adds them exactly: no partial sum reaches 2**53.
     """
-    sums = np.bincount(row_of_sample[ranks.order], ranks.midranks, num_rows)
+    sums = np.bincount(row_of_sample.take(ranks.order), ranks.midranks, num_rows)
     return sums.astype(np.int64)
 
 
@@ -190,7 +199,7 @@ def _radix_argsort(keys: UInt[np.ndarray, " samples"]) -> Int[np.ndarray, " samp
     for shift in range(DIGIT_BITS, width, DIGIT_BITS):
         digits = (keys >> keys.dtype.type(shift)).astype(np.uint16)
         if digits.min() < digits.max():
-            order = order[np.argsort(digits[order], kind="stable")]
+            order = order.take(np.argsort(digits.take(order), kind="stable"))
     return order
 
 
