@@ -123,6 +123,18 @@ def spread(values: np.ndarray, layout: Layout) -> np.ndarray:
     return padded.reshape(*values.shape[:-1], *shape)
 
 
+def pad_concepts(table: ConceptTable, *, multiple: int) -> ConceptTable:
+    """The table with concepts that never hold added, to a multiple of so many.
+
+    Loops over concepts without a rest are faster.
+    """
+    padding = (0, -len(table.num_positives) % multiple)
+    return table._replace(
+        words=jnp.pad(table.words, ((0, 0), padding, (0, 0))),
+        num_positives=jnp.pad(table.num_positives, padding),
+    )
+
+
 def unpack(words: UInt32[Array, "*axes words"]) -> Float[Array, "*axes rows"]:
     """Truth values as float32."""
     shifts = jnp.arange(BITS, dtype=jnp.uint32)
@@ -148,11 +160,12 @@ def sums_of_both(
         columns = jnp.concatenate((limbs, jnp.expand_dims(counts, 0)))
         masked = jnp.expand_dims(unpack(words), 1) * jnp.expand_dims(columns, 0)
         held = unpack(concept_words)
-        sums = jnp.einsum("mlr,cr->lmc", masked, held, precision=EXACT)
+        sums = jnp.einsum("mlr,cr->mlc", masked, held, precision=EXACT)
         sums = sums.astype(jnp.int32)
         total, num_both = totals
-        total = exact.normalize(exact.plus(total, exact.from_limbs(sums[:-1])))
-        return (total, num_both + sums[-1]), None
+        of_limbs = sums[:, :-1].swapaxes(0, 1)
+        total = exact.normalize(exact.plus(total, exact.from_limbs(of_limbs)))
+        return (total, num_both + sums[:, -1]), None
 
     shape = (members.shape[1], table.words.shape[1])
     zeros = jnp.zeros(shape, jnp.int32)

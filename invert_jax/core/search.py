@@ -42,8 +42,13 @@ from invert_jax.core.candidates import (
     take_pairs,
 )
 from invert_jax.core.objectives import Objective
-from invert_jax.core.packing import ConceptTable, sum_of_all, sums_of_both
-from invert_jax.core.shortlist import in_order, largest
+from invert_jax.core.packing import (
+    ConceptTable,
+    pad_concepts,
+    sum_of_all,
+    sums_of_both,
+)
+from invert_jax.core.shortlist import GROUP, in_order, largest
 
 
 class Settings(NamedTuple):
@@ -110,6 +115,7 @@ def search(
         is_active: Whether to search at all; if not, all slots stay empty.
     """
     total = sum_of_all(weights)
+    table = pad_concepts(table, multiple=GROUP)
     num_chunks, num_concepts, num_words = table.words.shape
     every = jnp.ones(num_concepts, bool)
     root = _root(total, table, jnp.where(is_active, settings.num_samples, 0), settings)
@@ -145,29 +151,39 @@ def keep_best(
     settings: Settings,
 ) -> Beam:
     """The best of `kept` and of all extensions of the parents, one per support."""
-    list_size = min(settings.list_size, parents.pairs.num_both.size * NUM_KINDS)
-    score = partial(
-        open_scores, parents=parents, objective=objective, settings=settings
+    pairs, total, num_samples = parents.pairs, parents.total, settings.num_samples
+    list_size = min(settings.list_size, pairs.num_both.size * NUM_KINDS)
+    possible = partial(
+        possible_scores, total=total, objective=objective, settings=settings
     )
 
-    def list_more(state):
-        kept, last_score, last_position, _ = state
-        worst = jax.tree.map(lambda field: field[-1:], kept)
-        scores, positions = list_best(
-            partial(score, worst=worst, last=(last_score, last_position)),
-            parents.pairs,
-            list_size,
-        )
-        candidates = extensions(scores, positions, parents, table, settings.num_samples)
-        kept = merge(
-            kept, candidates, objective=objective, num_samples=settings.num_samples
-        )
-        rival = lowest_rival(kept, objective, settings.num_samples)
-        more = (scores[-1] >= rival) & (scores[-1] > -jnp.inf)
-        return kept, scores[-1], positions[-1], more
+    def is_wanted(state):
+        return state[-1]
 
-    start = (kept, jnp.float32(jnp.inf), jnp.int32(-1), jnp.bool_(True))
-    return lax.while_loop(lambda state: state[-1], list_more, start)[0]
+    def list_more(state):
+        kept, scores, positions, _ = state
+        # Without the barrier XLA computes ahead of the loop what of the scores does
+        # not change in it, needed or not.
+        some, last = lax.optimization_barrier((pairs, (scores[-1], positions[-1])))
+        worst = jax.tree.map(lambda field: field[-1:], kept)
+        is_open = partial(
+            open_scores, worst=worst, last=last, parents=parents,
+            objective=objective, settings=settings,
+        )  # fmt: skip
+        return kept, *list_best(is_open, some, list_size), jnp.bool_(False)
+
+    def decide(state):
+        kept, scores, positions, _ = state
+        candidates = extensions(scores, positions, parents, table, num_samples)
+        kept = merge(kept, candidates, objective=objective, num_samples=num_samples)
+        rival = lowest_rival(kept, objective, num_samples)
+        more = (scores[-1] >= rival) & (scores[-1] > -jnp.inf)
+        # A condition, as a loop: in a block of neurons it runs only if any needs it.
+        listed = lax.while_loop(is_wanted, list_more, (kept, scores, positions, more))
+        return *listed[:-1], more
+
+    start = (kept, *list_best(possible, pairs, list_size), jnp.bool_(True))
+    return lax.while_loop(is_wanted, decide, start)[0]
 
 
 def list_best(
@@ -178,13 +194,43 @@ def list_best(
     A position is 4 (member K + concept) + kind. The pairs are sifted by their best
     kind, so that only few candidates are sorted.
     """
-    best_kinds = reduce(jnp.maximum, score(pairs)).reshape(-1)
+    # Behind a barrier: what follows reads them twice, and they would be made twice.
+    best_kinds = lax.optimization_barrier(reduce(jnp.maximum, score(pairs)))
+    best_kinds = best_kinds.reshape(-1)
     chosen = jnp.sort(largest(best_kinds, min(list_size, best_kinds.size)))
     some = take_pairs(pairs, chosen)
     scores = jnp.stack(score(some), axis=1)
     kinds = jnp.arange(NUM_KINDS, dtype=jnp.int32)
     positions = jnp.expand_dims(chosen * NUM_KINDS, 1) + jnp.expand_dims(kinds, 0)
     return in_order(scores.reshape(-1), positions.reshape(-1), list_size)
+
+
+def possible_scores(
+    pairs: Pairs, *, total: exact.Wide, objective: Objective, settings: Settings
+) -> tuple[Float[Array, "..."], ...]:
+    """Approximate score of each kind of extension; -inf out of bounds or absorbed.
+
+    Args:
+        pairs: What to score.
+        total: Sum of all weights.
+        objective: What to maximize.
+        settings: Sizes and rules.
+    """
+    num_samples = settings.num_samples
+    kinds = zip(
+        kind_sums(pairs, total),
+        kind_counts(pairs, num_samples=num_samples),
+        kind_is_new(pairs, num_samples=num_samples),
+        strict=True,
+    )
+    scores = []
+    for sums, count, is_new in kinds:
+        approximate = objective.approximate(
+            exact.to_float32(sums), count, num_samples=num_samples
+        )
+        within = (count >= settings.min_positives) & (count <= settings.max_positives)
+        scores.append(jnp.where(is_new & within, approximate, -jnp.inf))
+    return tuple(scores)
 
 
 def open_scores(
@@ -196,10 +242,10 @@ def open_scores(
     objective: Objective,
     settings: Settings,
 ) -> tuple[Float[Array, "..."], ...]:
-    """Approximate score of each kind of extension; -inf where it is out of the race.
+    """As `possible_scores`; -inf also for what is out of the race.
 
-    Out are those outside the bounds, those absorbed, those up to the last one listed,
-    and those of the score and size of the last formula kept that come after it.
+    Out are those up to the last one listed, and those of the score and size of the last
+    formula kept that come after it.
 
     Args:
         pairs: What to score; a part of the parents' pairs.
@@ -209,20 +255,17 @@ def open_scores(
         objective: What to maximize.
         settings: Sizes and rules.
     """
-    num_samples, num_concepts = settings.num_samples, parents.pairs.concept.size
+    total, num_concepts = parents.total, parents.pairs.concept.size
     by_member, last_literal = extensions_order(parents.beam, worst)
     position = (pairs.member * num_concepts + pairs.concept) * NUM_KINDS
     kinds = zip(
-        kind_sums(pairs, parents.total),
-        kind_counts(pairs, num_samples=num_samples),
-        kind_is_new(pairs, num_samples=num_samples),
+        possible_scores(pairs, total=total, objective=objective, settings=settings),
+        kind_sums(pairs, total),
+        kind_counts(pairs, num_samples=settings.num_samples),
         strict=True,
     )
     scores = []
-    for kind, (sums, count, is_new) in enumerate(kinds):
-        approximate = objective.approximate(
-            exact.to_float32(sums), count, num_samples=num_samples
-        )
+    for kind, (approximate, sums, count) in enumerate(kinds):
         listed = (approximate > last[0]) | (
             (approximate == last[0]) & (position + kind <= last[1])
         )
@@ -234,9 +277,7 @@ def open_scores(
             other_operators=worst.operators[0],
         )
         beaten = beaten & exact.equal(sums, jax.tree.map(lambda x: x[0], worst.sums))
-        within = (count >= settings.min_positives) & (count <= settings.max_positives)
-        is_open = is_new & within & ~listed & ~beaten
-        scores.append(jnp.where(is_open, approximate, -jnp.inf))
+        scores.append(jnp.where(listed | beaten, -jnp.inf, approximate))
     return tuple(scores)
 
 

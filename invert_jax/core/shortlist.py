@@ -19,8 +19,10 @@ def largest(scores: Float[Array, " scores"], count: int) -> Int[Array, " count"]
     num_groups = -(-len(scores) // GROUP)
     if num_groups <= 2 * count:
         return lax.top_k(scores, count)[1]
-    padding = (0, num_groups * GROUP - len(scores))
-    grouped = jnp.pad(scores, padding, constant_values=-jnp.inf)
+    grouped = scores
+    if len(scores) % GROUP:
+        padding = (0, num_groups * GROUP - len(scores))
+        grouped = jnp.pad(scores, padding, constant_values=-jnp.inf)
     grouped = grouped.reshape(num_groups, GROUP)
     groups = jnp.sort(lax.top_k(grouped.max(1), count)[1])
     within = lax.top_k(grouped[groups].reshape(-1), count)[1]
