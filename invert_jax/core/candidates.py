@@ -18,9 +18,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from invert_jax.core import exact
+from invert_jax.core.objectives import Objective
 
 NUM_KINDS = 4
 OPERATOR_BIT = 1
@@ -53,6 +54,20 @@ class Pairs(NamedTuple):
     num_concept: Int[Array, "..."]
     is_root: Bool[Array, "..."]
     usable: Bool[Array, "..."]
+
+
+class Bounds(NamedTuple):
+    """Sizes of support that a formula may have.
+
+    Attributes:
+        num_samples: N.
+        min_positives: The smallest.
+        max_positives: The largest.
+    """
+
+    num_samples: int
+    min_positives: int
+    max_positives: int
 
 
 def take_pairs(pairs: Pairs, positions: Int[Array, " some"]) -> Pairs:
@@ -107,3 +122,24 @@ def kind_is_new(pairs: Pairs, *, num_samples: int) -> tuple[Bool[Array, "..."], 
         first | (later & ~disjoint),
         later & ~disjoint,
     )
+
+
+def possible_scores(
+    pairs: Pairs, *, total: exact.Wide, objective: Objective, bounds: Bounds
+) -> tuple[Float[Array, "..."], ...]:
+    """Approximate score of each kind of extension; -inf out of bounds or absorbed."""
+    num_samples, smallest, largest = bounds
+    kinds = zip(
+        kind_sums(pairs, total),
+        kind_counts(pairs, num_samples=num_samples),
+        kind_is_new(pairs, num_samples=num_samples),
+        strict=True,
+    )
+    scores = []
+    for sums, count, is_new in kinds:
+        approximate = objective.approximate(
+            exact.to_float32(sums), count, num_samples=num_samples
+        )
+        possible = is_new & (count >= smallest) & (count <= largest)
+        scores.append(jnp.where(possible, approximate, -jnp.inf))
+    return tuple(scores)

@@ -35,10 +35,11 @@ from invert_jax.core.candidates import (
     NEGATION_BIT,
     NUM_KINDS,
     OPERATOR_BIT,
+    Bounds,
     Pairs,
     kind_counts,
-    kind_is_new,
     kind_sums,
+    possible_scores,
     take_pairs,
 )
 from invert_jax.core.objectives import Objective
@@ -71,6 +72,11 @@ class Settings(NamedTuple):
     beam_size: int
     num_usable: int | None = None
     list_size: int = 32
+
+    @property
+    def bounds(self) -> Bounds:
+        """Sizes of support that a formula may have."""
+        return Bounds(self.num_samples, self.min_positives, self.max_positives)
 
 
 class Found(NamedTuple):
@@ -154,7 +160,7 @@ def keep_best(
     pairs, total, num_samples = parents.pairs, parents.total, settings.num_samples
     list_size = min(settings.list_size, pairs.num_both.size * NUM_KINDS)
     possible = partial(
-        possible_scores, total=total, objective=objective, settings=settings
+        possible_scores, total=total, objective=objective, bounds=settings.bounds
     )
 
     def is_wanted(state):
@@ -205,34 +211,6 @@ def list_best(
     return in_order(scores.reshape(-1), positions.reshape(-1), list_size)
 
 
-def possible_scores(
-    pairs: Pairs, *, total: exact.Wide, objective: Objective, settings: Settings
-) -> tuple[Float[Array, "..."], ...]:
-    """Approximate score of each kind of extension; -inf out of bounds or absorbed.
-
-    Args:
-        pairs: What to score.
-        total: Sum of all weights.
-        objective: What to maximize.
-        settings: Sizes and rules.
-    """
-    num_samples = settings.num_samples
-    kinds = zip(
-        kind_sums(pairs, total),
-        kind_counts(pairs, num_samples=num_samples),
-        kind_is_new(pairs, num_samples=num_samples),
-        strict=True,
-    )
-    scores = []
-    for sums, count, is_new in kinds:
-        approximate = objective.approximate(
-            exact.to_float32(sums), count, num_samples=num_samples
-        )
-        within = (count >= settings.min_positives) & (count <= settings.max_positives)
-        scores.append(jnp.where(is_new & within, approximate, -jnp.inf))
-    return tuple(scores)
-
-
 def open_scores(
     pairs: Pairs,
     *,
@@ -259,7 +237,9 @@ def open_scores(
     by_member, last_literal = extensions_order(parents.beam, worst)
     position = (pairs.member * num_concepts + pairs.concept) * NUM_KINDS
     kinds = zip(
-        possible_scores(pairs, total=total, objective=objective, settings=settings),
+        possible_scores(
+            pairs, total=total, objective=objective, bounds=settings.bounds
+        ),
         kind_sums(pairs, total),
         kind_counts(pairs, num_samples=settings.num_samples),
         strict=True,
