@@ -80,16 +80,12 @@ class Null:
         )  # fmt: skip
         num_reached = np.zeros(found.shape, np.int64)
         extrapolated = np.full((*found.shape, 3), np.nan)
-        for row in np.unique(rows):
+        for row in range(len(self.patterns)):
             for step in range(found.shape[1]):
-                here = np.flatnonzero((rows == row) & ~np.isnan(found[:, step]))
-                scores, drawn = found[here, step], self._best[row, :, step]
-                num_reached[here, step] = nulls.reached(scores, drawn)
-                beyond = here[num_reached[here, step] == 0]
-                tail = tails.fit_tail(drawn) if len(beyond) else None
-                if tail is not None:
-                    log10_p = tails.log10_tail_p(tail, found[beyond, step])
-                    extrapolated[beyond, step] = log10_p.T
+                here = (rows == row) & ~np.isnan(found[:, step]), step
+                num_reached[here], extrapolated[here] = _compared(
+                    found[here], self._best[row, :, step]
+                )
         p_search = nulls.permutation_p(num_reached, num_draws=self.num_draws)
         p_search = np.where(np.isnan(found), np.nan, p_search)
         return Significance(
@@ -271,6 +267,19 @@ def _best_scores(
     return settings.how_to_score.score(signed, supports, num_samples=num_samples)
 
 
+def _compared(
+    scores: Float[np.ndarray, " neurons"], drawn: Float[np.ndarray, " draws"]
+) -> tuple[Int[np.ndarray, " neurons"], Float[np.ndarray, "neurons 3"]]:
+    """How many draws reach each score, and where none does the extrapolated p-value."""
+    num_reached = nulls.reached(scores, drawn)
+    beyond = num_reached == 0
+    extrapolated = np.full((len(scores), 3), np.nan)
+    tail = tails.fit_tail(drawn) if beyond.any() else None
+    if tail is not None:
+        extrapolated[beyond] = tails.log10_tail_p(tail, scores[beyond]).T
+    return num_reached, extrapolated
+
+
 def _checked_table(concepts: Concepts, layers: Sequence[Explanations]) -> Concepts:
     """The concepts that all layers were explained by, of the samples that counted."""
     if not layers:
@@ -305,11 +314,16 @@ def _fields_of(arrays: dict[str, np.ndarray]) -> dict:
         for pattern in description["patterns"]
     )
     settings = SearchSettings(**description["settings"])
-    shape = (len(patterns), -1, settings.max_length)
+    supports = arrays["supports"]
+    if supports.ndim != 3 or supports.shape[::2] != (
+        len(patterns),
+        settings.max_length,
+    ):
+        raise ValueError("its draws are not those of its patterns and lengths")
     return description | {
         "patterns": patterns,
         "settings": settings,
         "seed": tuple(description["seed"]),
-        "rank_sums": arrays["rank_sums"].reshape(shape),
-        "supports": arrays["supports"].reshape(shape),
+        "rank_sums": arrays["rank_sums"].reshape(supports.shape),
+        "supports": supports,
     }

@@ -80,6 +80,12 @@ def test_p_values_of_the_null_itself_are_uniform(rng):
         assert abs((p_values <= alpha).mean() - alpha) < 3 * error + 1 / 1000
 
 
+def fitted(drawn):
+    tail = tails.fit_tail(drawn)
+    assert tail is not None
+    return tail
+
+
 @pytest.mark.parametrize(
     ("law", "lightest"),
     [(stats.expon(), 0.8), (stats.gumbel_r(0.6, 0.01), 0.8), (stats.norm(), 0.0)],
@@ -90,9 +96,7 @@ def test_extrapolated_p_values_cover_the_truth_or_are_larger(law, lightest):
     score = np.array([law.isf(10**truth)])
     for seed in range(100):
         drawn = law.rvs(2000, random_state=np.random.default_rng(seed))
-        tail = tails.fit_tail(drawn)
-        assert tail is not None
-        _, low, high = tails.log10_tail_p(tail, score)[:, 0]
+        _, low, high = tails.log10_tail_p(fitted(drawn), score)[:, 0]
         covered += low <= truth <= high
         below += high < truth
     assert below <= 10
@@ -101,7 +105,7 @@ def test_extrapolated_p_values_cover_the_truth_or_are_larger(law, lightest):
 
 def test_extrapolation_goes_on_where_the_draws_end(rng):
     drawn = rng.gumbel(0.6, 0.01, size=2000)
-    tail = tails.fit_tail(drawn)
+    tail = fitted(drawn)
     scores = np.linspace(tail.threshold, 1, 50)
     estimate, low, high = tails.log10_tail_p(tail, scores)
     assert estimate[0] == pytest.approx(-1)
@@ -112,7 +116,7 @@ def test_extrapolation_goes_on_where_the_draws_end(rng):
 
 def test_units_of_the_scores_do_not_matter(rng):
     drawn = rng.exponential(size=1000)
-    one, other = tails.fit_tail(drawn), tails.fit_tail(0.5 + 0.001 * drawn)
+    one, other = fitted(drawn), fitted(0.5 + 0.001 * drawn)
     np.testing.assert_allclose(
         tails.log10_tail_p(one, np.array([12.0])),
         tails.log10_tail_p(other, np.array([0.512])),
