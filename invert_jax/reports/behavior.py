@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
 
 from invert_jax.core.objectives import auroc_score
-from invert_jax.core.ranking import HostRanks, host_row_sums, rank_host
+from invert_jax.core.ranking import HostRanks, rank_host
+from invert_jax.holdout import FormulaMasks, literals_of, without_literal
 from invert_jax.inputs import read_block
-from invert_jax.reports.inputs import FormulaMasks, LayerInputs
+from invert_jax.reports.inputs import LayerInputs
 
 NUM_TOP, NUM_BOTTOM = 12, 6
 NUM_BINS = 40
@@ -72,13 +73,13 @@ def behavior_of(layer: LayerInputs, *, advance=lambda count: None) -> Behavior |
         return None
     explanations = layer.explanations
     result = empty_behavior(explanations.num_neurons, explanations.max_length)
-    masks = layer.concepts and FormulaMasks(explanations, layer.concepts)
+    masks = None if layer.concepts is None else FormulaMasks(layer.concepts)
     with ThreadPoolExecutor() as threads:
         for start, block in _blocks(layer):
             ranks = threads.map(rank_host, block.T)
             for place, ranked in enumerate(ranks):
                 values = block[:, place]
-                _fill(result, start + place, values, ranked, layer, masks or None)
+                _fill(result, start + place, values, ranked, layer, masks)
             advance(block.shape[1])
     return result
 
@@ -130,8 +131,8 @@ def _fill(
     inside = np.zeros(len(values), bool)
     labeled = layer.explanations.lengths[position, -1, 0] > 0
     if masks is not None and labeled:
-        assert layer.concepts is not None
-        inside = masks.best(position)[layer.concepts.row_of_sample]
+        formula = literals_of(layer.explanations, position, -1, 0)
+        inside = masks.of(*formula)[masks.row_of_sample]
         _check_score(layer, position, ranks, inside)
         result.without[position] = _scores_without(layer, position, ranks, masks)
     ordered = numbers[ranks.order]
@@ -234,11 +235,13 @@ def _check_score(
         return
     if rank_sum != explanations.rank_sums[position, -1, 0]:
         num_samples = explanations.num_samples
-        here = auroc_score(rank_sum, np.asarray(inside.sum()), num_samples=num_samples)
+        here = auroc_score(
+            np.array([rank_sum]), np.array([inside.sum()]), num_samples=num_samples
+        )
         name = explanations.neuron_names[position]
         raise ValueError(
             "`activations` must be those that were explained: the AUROC of neuron "
-            f"{name!r} for {explanations.formula(position)} is {float(here):.6g} here "
+            f"{name!r} for {explanations.formula(position)} is {here[0]:.6g} here "
             f"and {explanations.scores[position, 0]:.6g} there. These are activations "
             "of another run, or of samples in another order."
         )
@@ -248,15 +251,17 @@ def _scores_without(
     layer: LayerInputs, position: int, ranks: HostRanks, masks: FormulaMasks
 ) -> Float[np.ndarray, " length"]:
     """AUROC of the best formula of a neuron without each of its literals."""
-    assert layer.concepts is not None
-    concepts = layer.concepts
+    literals, operators = literals_of(layer.explanations, position, -1, 0)
     scores = np.full(layer.explanations.max_length, np.nan)
-    rows = masks.without_each(position)
-    if rows:
-        sums = host_row_sums(ranks, concepts.row_of_sample, num_rows=concepts.num_rows)
-        stacked = np.stack(rows).astype(np.int64)
+    if len(literals) > 1:
+        left = [
+            without_literal(literals, operators, place)
+            for place in range(len(literals))
+        ]
+        rows = np.stack([masks.of(*each) for each in left]).astype(np.int64)
         scores[: len(rows)] = auroc_score(
-            stacked @ sums, stacked @ concepts.row_counts,
-            num_samples=concepts.num_samples,
-        )  # fmt: skip
+            rows @ masks.row_sums(ranks),
+            rows @ masks.row_counts,
+            num_samples=layer.explanations.num_samples,
+        )
     return scores

@@ -19,8 +19,9 @@ class Evidence(NamedTuple):
         held_out: Score on samples that the search has not seen.
         interval: Its 95 % interval.
         num_held_out: Samples held out.
+        support: Held-out samples where the formula holds.
         is_alternative: Which formulas of the beam are no worse on those samples.
-        worth: Held-out score of the best formula without each literal.
+        without: Held-out score of the best formula without each literal.
     """
 
     q_value: Float[np.ndarray, " neurons"] | None = None
@@ -30,19 +31,29 @@ class Evidence(NamedTuple):
     held_out: Float[np.ndarray, " neurons"] | None = None
     interval: Float[np.ndarray, "neurons 2"] | None = None
     num_held_out: int | None = None
+    support: Int[np.ndarray, " neurons"] | None = None
     is_alternative: Bool[np.ndarray, "neurons beam"] | None = None
-    worth: Float[np.ndarray, "neurons length"] | None = None
-    num_positives: Int[np.ndarray, " neurons"] | None = None
+    without: Float[np.ndarray, "neurons length"] | None = None
 
 
 def evidence_of(explanations: Explanations) -> Evidence:
-    """What `with_null` and a held-out part say of the best formulas."""
-    significance = getattr(explanations, "significance", None)
-    if significance is None:
-        return Evidence()
-    return Evidence(
-        q_value=significance.q_value[:, -1],
-        p_search=significance.p_search[:, -1],
-        alpha=significance.alpha,
-        num_draws=significance.num_draws,
-    )
+    """What `with_null` and held-out samples say of the best formulas."""
+    evidence = Evidence()
+    significance, held_out = explanations.significance, explanations.held_out
+    if significance is not None:
+        evidence = evidence._replace(
+            q_value=explanations.q_value,
+            p_search=explanations.p_search,
+            alpha=significance.alpha,
+            num_draws=significance.num_draws,
+        )
+    if held_out is not None:
+        evidence = evidence._replace(
+            held_out=held_out.scores[:, 0],
+            interval=held_out.intervals[:, 0],
+            num_held_out=held_out.num_samples,
+            support=held_out.num_positives[:, 0],
+            is_alternative=held_out.is_alternative,
+            without=held_out.scores_without,
+        )
+    return evidence

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
 from invert_jax.activations.array import Activations
 from invert_jax.concepts.table import Concepts
 from invert_jax.explanations import Explanations
+from invert_jax.holdout import FormulaMasks, literals_of
 from invert_jax.inputs import as_activations
 
-CHECKED_NEURONS = 1_000
+CHECKED = 1_000
 
 
 class LayerInputs(NamedTuple):
@@ -104,7 +105,7 @@ def _checked_layer(
 ) -> LayerInputs:
     label = f" of layer {name!r}" if name else ""
     num_samples = explanations.num_samples
-    counted = getattr(explanations, "samples", None)
+    counted = explanations.samples
     samples = np.arange(num_samples) if counted is None else np.asarray(counted)
     if activations is not None:
         _check_activations(activations, explanations, samples, counted, label)
@@ -112,7 +113,8 @@ def _checked_layer(
     num_all = max([int(samples[-1]) + 1, *(each.num_samples for each in given)])
     if given and given[0].num_samples == num_samples:
         samples, num_all = np.arange(num_samples), num_samples
-    ids = next((e.ids for e in given if e.num_samples == num_all), None)
+    known = [each.ids for each in given if each.num_samples == num_all]
+    ids = next((each for each in known if each is not None), None)
     if concepts is not None:
         concepts = _checked_concepts(concepts, explanations, counted, label)
         if activations is not None:
@@ -159,7 +161,7 @@ def _check_activations(
             f"{last}; got {activations.num_neurons} neurons."
         )
     for neuron, name in zip(
-        explanations.neurons[:CHECKED_NEURONS], explanations.neuron_names, strict=False
+        explanations.neurons[:CHECKED], explanations.neuron_names, strict=False
     ):
         if activations.names[neuron] != name:
             raise ValueError(
@@ -192,19 +194,12 @@ def _checked_concepts(
             f"`concepts` must describe the {num_samples} samples of "
             f"`explanations`{label}; got {concepts.num_samples}."
         )
-    used = np.unique(explanations.literals[explanations.literals >= 0] // 2)
-    known = set(concepts.names)
-    names = [explanations.concept_names[column] for column in used]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(
-            f"`concepts` must be those of `explanations`{label}; they have no concept "
-            f"{unknown[0]!r}, which a label uses. These are labels of another run."
-        )
-    masks = FormulaMasks(explanations, concepts)
-    found = np.flatnonzero(explanations.lengths[:, -1, 0] > 0)[:CHECKED_NEURONS]
-    for position in found:
-        num_true = int(concepts.row_counts @ masks.best(int(position)))
+    if concepts.names != explanations.concept_names:
+        concepts = _in_order(concepts, explanations, label)
+    masks = FormulaMasks(concepts)
+    for position in np.flatnonzero(explanations.lengths[:, -1, 0] > 0)[:CHECKED]:
+        formula = literals_of(explanations, int(position), -1, 0)
+        num_true = int(concepts.row_counts @ masks.of(*formula))
         recorded = int(explanations.supports[position, -1, 0])
         if num_true != recorded:
             raise ValueError(
@@ -216,65 +211,12 @@ def _checked_concepts(
     return concepts
 
 
-class FormulaMasks:
-    """Truth of the formulas of explanations on the distinct rows of a table.
-
-    >>> from invert_jax.engine import explain
-    >>> concepts = Concepts.from_labels([0, 1, 1, 2] * 40, ["cat", "dog", "fish"])
-    >>> values = np.array([0.0, 2.0, 3.0, 1.0] * 40)[:, None]
-    >>> labels = explain(values, concepts, min_fraction=0.2)
-    >>> FormulaMasks(labels, concepts).best(0).tolist()
-    [False, True, False]
-    """
-
-    def __init__(self, explanations: Explanations, concepts: Concepts):
-        self._explanations = explanations
-        columns = concepts.rows.tocsc()
-        column_of = {name: column for column, name in enumerate(concepts.names)}
-        self._columns = columns
-        self._column_of = [column_of.get(name) for name in explanations.concept_names]
-        self._num_rows = concepts.num_rows
-
-    def literal(self, literal: int) -> Bool[np.ndarray, " rows"]:
-        """Where a literal holds."""
-        column = self._column_of[literal // 2]
-        assert column is not None
-        mask = np.zeros(self._num_rows, bool)
-        start, stop = self._columns.indptr[column : column + 2]
-        mask[self._columns.indices[start:stop]] = True
-        return ~mask if literal % 2 else mask
-
-    def of(self, literals: list[int], is_or: list[bool]) -> Bool[np.ndarray, " rows"]:
-        """Where the left-linear formula of some literals holds."""
-        first, *rest = (self.literal(literal) for literal in literals)
-        for mask, joins_by_or in zip(rest, is_or, strict=True):
-            first = first | mask if joins_by_or else first & mask
-        return first
-
-    def best(self, position: int) -> Bool[np.ndarray, " rows"]:
-        """Where the best formula of a neuron holds."""
-        return self.of(*self.parts(position))
-
-    def without_each(self, position: int) -> list[Bool[np.ndarray, " rows"]]:
-        """The same formula without its first literal, without its second, ...
-
-        A literal goes with the operator before it, the first with the one after it.
-        """
-        literals, is_or = self.parts(position)
-        if len(literals) == 1:
-            return []
-        return [
-            self.of(
-                literals[:place] + literals[place + 1 :],
-                is_or[: max(place - 1, 0)] + is_or[max(place, 1) :],
-            )
-            for place in range(len(literals))
-        ]
-
-    def parts(self, position: int) -> tuple[list[int], list[bool]]:
-        """Literals of the best formula, and whether each operator is OR."""
-        of = self._explanations
-        length = int(of.lengths[position, -1, 0])
-        bits = int(of.operators[position, -1, 0])
-        is_or = [bool(bits >> (length - 2 - place) & 1) for place in range(length - 1)]
-        return of.literals[position, -1, 0, :length].tolist(), is_or
+def _in_order(concepts: Concepts, explanations: Explanations, label: str) -> Concepts:
+    """The table with the columns of the explanations, in their order."""
+    missing = set(explanations.concept_names) - set(concepts.names)
+    if missing:
+        raise ValueError(
+            f"`concepts` must be those of `explanations`{label}; they have no concept "
+            f"{min(missing)!r}. These are labels of another run."
+        )
+    return concepts.select(explanations.concept_names)

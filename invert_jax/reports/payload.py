@@ -86,14 +86,16 @@ def _evidence(evidence: Evidence) -> dict:
         "p": evidence.p_search,
         "heldOut": evidence.held_out,
         "interval": evidence.interval,
-        "worth": evidence.worth,
+        "without": evidence.without,
     }
-    alternative = evidence.is_alternative
+    alternative, support = evidence.is_alternative, evidence.support
     return {
         **{name: None if a is None else packed(a, "f4") for name, a in arrays.items()},
         "alternative": None if alternative is None else packed(alternative, "u1"),
+        "support": None if support is None else packed(support, "i4"),
         "alpha": evidence.alpha,
         "draws": evidence.num_draws,
+        "numHeldOut": evidence.num_held_out,
     }
 
 

@@ -42,7 +42,10 @@ function verdict(layer, unit, found, actions) {
   if (heldOut && !Number.isNaN(heldOut[unit])) {
     const range = interval && !Number.isNaN(interval[2 * unit])
       ? `, 95 % interval ${score(interval[2 * unit])} to ${score(interval[2 * unit + 1])}` : "";
-    sentences.push(` On samples that the search has not seen: ${score(heldOut[unit])}${range}.`);
+    sentences.push(` On ${plural(layer.data.evidence.numHeldOut, "sample")} that the search has not seen: ${score(heldOut[unit])}${range}.`);
+  } else if (heldOut) {
+    const none = layer.evidence("support")[unit] === 0;
+    sentences.push(` Held-out samples cannot judge it: the formula holds on ${none ? "none" : "all"} of them.`);
   }
   const q = layer.evidence("q");
   if (q && !Number.isNaN(q[unit])) sentences.push(` q-value after the search: ${q[unit].toPrecision(2)}.`);
@@ -104,13 +107,13 @@ function chartsPart(layer, unit, found) {
 function worthPart(layer, unit) {
   const formula = layer.formula(unit);
   if (formula.length < 2) return null;
-  const heldOut = layer.evidence("worth");
-  const packedWorth = heldOut ? layer.data.evidence.worth : layer.behavior && layer.behavior.hasSupport ? layer.behavior.without : null;
+  const heldOut = layer.evidence("without");
+  const packedWorth = heldOut ? layer.data.evidence.without : layer.behavior && layer.behavior.hasSupport ? layer.behavior.without : null;
   if (!packedWorth) return null;
   const values = unpack(packedWorth);
   const width = packedWorth.shape[1];
-  const whole_ = heldOut ? layer.evidence("heldOut")[unit] : layer.scoreOf(unit, 0);
-  const losses = formula.map((_, place) => Math.abs(whole_ - 0.5) - Math.abs(values[unit * width + place] - 0.5));
+  const all = heldOut ? layer.evidence("heldOut")[unit] : layer.scoreOf(unit, 0);
+  const losses = formula.map((_, place) => Math.abs(all - 0.5) - Math.abs(values[unit * width + place] - 0.5));
   const most = Math.max(...losses.filter((loss) => !Number.isNaN(loss)), 1e-9);
   const rows = formula.map(([concept, negated, operator], place) => {
     const without = values[unit * width + place];

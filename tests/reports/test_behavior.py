@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+
+import invert_jax as ij
+from invert_jax.core.ranking import rank_host
+from invert_jax.reports import behavior
+from invert_jax.reports.behavior import FALSE_POSITIVE_RATES, NUM_BOTTOM, NUM_TOP
+from invert_jax.reports.inputs import checked_layers
+
+
+def layer_of(run, **changes):
+    given = {"activations": run.activations, "concepts": run.concepts} | changes
+    (layer,) = checked_layers(run.explanations, **given)
+    return layer
+
+
+@pytest.fixture(scope="module")
+def found(run):
+    return behavior.behavior_of(layer_of(run))
+
+
+def test_the_highest_samples_come_first_and_equal_ones_in_the_order_of_the_data():
+    values = np.array([1.0, 3.0, 2.0, 3.0, 0.0], np.float32)
+    ranks = rank_host(values)
+    assert behavior.highest(ranks, values[ranks.order]).tolist() == [1, 3, 2, 0, 4]
+
+
+def test_many_equal_highest_samples_are_the_first_of_them():
+    values = np.ones(50, np.float32)
+    values[7] = 0
+    ranks = rank_host(values)
+    found = behavior.highest(ranks, values[ranks.order])
+    assert found.tolist() == [*range(7), *range(8, NUM_TOP + 1)]
+
+
+def test_of_many_equal_lowest_samples_some_far_apart_are_shown():
+    values = np.zeros(100, np.float32)
+    values[3] = 1
+    found = behavior.lowest(rank_host(values), 99)
+    assert len(found) == NUM_BOTTOM
+    assert found[0] == 0 and found[-1] == 99 and 3 not in found
+
+
+def test_shares_add_up_to_one_and_a_constant_is_one_bin():
+    values = np.random.default_rng(0).normal(size=1000)
+    shares = behavior.shares(values, (values.min(), values.max()))
+    np.testing.assert_allclose(shares.sum() / 65535, 1, atol=1e-3)
+    counts, _ = np.histogram(values, bins=behavior.NUM_BINS)
+    np.testing.assert_allclose(shares / 65535, counts / 1000, atol=2e-3)
+    assert behavior.shares(np.full(3, 2.0), (2.0, 2.0)).nonzero()[0].tolist() == [0]
+
+
+@pytest.mark.parametrize("num_levels", [2, 5, 1000], ids="levels={}".format)
+def test_the_roc_curve_is_that_of_scikit_learn(rng, num_levels):
+    metrics = pytest.importorskip("sklearn.metrics")
+    values = rng.integers(num_levels, size=300).astype(np.float64)
+    inside = rng.random(300) < 0.3
+    order = np.argsort(-values, kind="stable")
+    found = behavior.roc(values[order], inside[order])
+    x, y, _ = metrics.roc_curve(inside, values, drop_intermediate=False)
+    # Where the curve is a wall, its top.
+    top = np.array([y[x == at].max() for at in np.unique(x)])
+    np.testing.assert_allclose(
+        found, np.interp(FALSE_POSITIVE_RATES, np.unique(x), top), rtol=1e-12
+    )
+
+
+def test_a_class_that_is_empty_has_no_curve():
+    assert not behavior.roc(np.array([2.0, 1.0]), np.array([True, True])).any()
+
+
+def test_scores_without_a_literal_are_those_of_the_library(run, found):
+    expected = ij.scores_without(run.explanations, run.activations, run.concepts)
+    np.testing.assert_array_equal(found.without, expected)
+
+
+def test_top_samples_are_marked_where_the_formula_holds(run, found):
+    values = np.asarray(run.activations)
+    for neuron, (best, *_) in enumerate(run.explanations.formulas):
+        top = found.top[neuron]
+        assert np.array_equal(
+            found.top_values[neuron], np.sort(values[:, neuron])[::-1][:NUM_TOP]
+        )
+        holds = np.zeros(160, bool) if best is None else best.evaluate(run.concepts)
+        assert found.top_inside[neuron].tolist() == holds[top].tolist()
+
+
+def test_distributions_inside_and_outside_are_of_all_samples(run, found):
+    totals = found.inside.sum(1) / 65535, found.outside.sum(1) / 65535
+    labeled = run.explanations.status == "labeled"
+    np.testing.assert_allclose(totals[0], labeled, atol=1e-3)
+    np.testing.assert_allclose(totals[1], 1, atol=1e-3)
+
+
+def test_samples_that_did_not_count_are_not_shown(run):
+    where = np.arange(160) % 2 == 0
+    with pytest.warns(ij.FewPositivesWarning):
+        labels = ij.explain(
+            run.activations, run.concepts, max_length=1, beam_size=1, where=where,
+            options=ij.Options(progress=False),
+        )  # fmt: skip
+    (layer,) = checked_layers(labels, run.activations, run.concepts)
+    found = behavior.behavior_of(layer)
+    values = np.asarray(run.activations)[where]
+    np.testing.assert_array_equal(found.high, values.max(0))
+    assert (layer.samples[found.top] % 2 == 0).all()
+    assert layer.num_all == 160
+
+
+def test_without_concepts_nothing_is_inside(run):
+    found = behavior.behavior_of(layer_of(run, concepts=None))
+    assert not found.inside.any() and not found.top_inside.any()
+    assert np.isnan(found.without).all()
+
+
+def test_activations_of_another_run_are_refused(run):
+    shuffled = np.asarray(run.activations)[::-1]
+    layer = layer_of(run, activations=shuffled)
+    with pytest.raises(ValueError, match="must be those that were explained: the AUR"):
+        behavior.behavior_of(layer)
