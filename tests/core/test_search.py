@@ -120,8 +120,20 @@ def test_the_beam_is_that_of_the_oracle_where_most_candidates_are_duplicates(
 
 
 def test_a_list_of_one_candidate_gives_the_beam_of_the_oracle(rng):
-    for num_levels in (2, 4, 1000):
+    for num_levels in (1, 2, 4, 1000):
         check(levels(rng, num_levels), independent(rng), LONG)
+
+
+@pytest.mark.parametrize("density", [0.3, 0.7])
+def test_hundreds_of_tiny_problems_full_of_equal_scores_are_searched_exactly(
+    rng, density
+):
+    rules = settings(7, list_size=1)
+    for num_levels in (2, 3, 7):
+        masks = rng.random((7, 3)) < density
+        masks[:3] = np.eye(3)
+        values = levels(rng, num_levels, num_samples=7, num_neurons=300)
+        check(values, masks, rules, layout=Layout(1, 1, 32))
 
 
 @pytest.mark.parametrize("num_usable", [2, 99])
