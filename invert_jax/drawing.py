@@ -89,8 +89,8 @@ class Drawing:
         shape = (self.num_draws, self.settings.max_length)
         rank_sums, supports = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         found = {"rank_sums": rank_sums, "supports": supports}
-        smallest, largest = self.settings.bounds(table.num_samples)
-        if table.num_concepts == 0 or smallest > largest:
+        smallest, largest = self.settings.bounds(self.concepts.num_samples)
+        if table is None or smallest > largest:
             return found
         plan = plan_search(table, self.settings, self.options, count=self.num_draws)
         spans = spans_of(self.num_draws, plan.size)

@@ -15,6 +15,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from jaxtyping import Float, Int
+from rich.console import Console
 from rich.progress import Progress
 
 from invert_jax import parts
@@ -228,7 +229,9 @@ def null_distribution(
     wanted = {each for layer in layers for each in _patterns_of(layer)} - {None}
     patterns = tuple(sorted(each for each in wanted if each is not None))
     drawing = Drawing(table, settings, int(num_draws), seed, options)
-    with Progress(disable=not options.progress, transient=True) as progress:
+    with Progress(
+        console=Console(stderr=True), disable=not options.progress, transient=True
+    ) as progress:
         task = progress.add_task("draw the null", total=len(patterns) * num_draws)
         step = partial(progress.advance, task)
         found = [drawing.of(pattern, step) for pattern in patterns]
