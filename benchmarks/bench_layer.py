@@ -351,7 +351,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         ("classes", 1_000, "classes of the nested case"),
         ("groups", 472, "groups of the nested case"),
         ("attributes", 40, "attributes of the hostile case"),
-        ("slice", 32, "neurons that plain NumPy explains"),
+        ("slice", 64, "neurons that plain NumPy explains"),
         ("calls", 20, "calls of roc_auc_score"),
         ("repeats", 3, "repeats of what is timed"),
     ):

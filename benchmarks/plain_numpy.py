@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
-NEURONS_TOGETHER = 16
-SHORTLIST = 64
+# A product of fewer is bound by the reading of the masks.
+NEURONS_TOGETHER = 64
+SHORTLIST = 16
 KINDS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
@@ -64,7 +65,8 @@ class Member(NamedTuple):
     def place(self) -> tuple:
         """Where it stands in the order of formulas; smaller is better."""
         key = (len(self.literals), -self.support, self.literals, self.operators)
-        return (-self.score, *key)
+        # Rounding keeps the order, so that fractions are compared only in a tie.
+        return (-auroc(self), -self.score, *key)
 
 
 def prepare(masks: Bool[np.ndarray, "samples concepts"]) -> Table:
