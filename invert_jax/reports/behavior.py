@@ -84,6 +84,24 @@ def behavior_of(layer: LayerInputs, *, advance=lambda count: None) -> Behavior |
     return result
 
 
+def values_of(layer: LayerInputs, position: int) -> Float[np.ndarray, " samples"]:
+    """Activation of one neuron on the samples that counted."""
+    assert layer.activations is not None
+    neuron = layer.explanations.neurons[position : position + 1]
+    everything = len(layer.samples) == layer.activations.num_samples
+    kept = None if everything else layer.samples
+    return read_block(layer.activations, neuron, kept)[:, 0].astype(np.float64)
+
+
+def formula_holds(layer: LayerInputs, position: int) -> Bool[np.ndarray, " samples"]:
+    """Where the best formula of a neuron holds; nowhere without one."""
+    assert layer.concepts is not None
+    formula = layer.explanations.formula(position)
+    if formula is None:
+        return np.zeros(layer.explanations.num_samples, bool)
+    return formula.evaluate(layer.concepts)
+
+
 def empty_behavior(num_neurons: int, max_length: int) -> Behavior:
     """Room for the behavior of some neurons."""
     tops, bottoms = (num_neurons, NUM_TOP), (num_neurons, NUM_BOTTOM)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from invert_jax.explanations import Explanations
+from invert_jax.explanations import LABELED, Explanations
 from invert_jax.reports.behavior import behavior_of
 from invert_jax.reports.evidence import evidence_of
 from invert_jax.reports.heat import MapReader
@@ -20,7 +20,7 @@ from invert_jax.reports.rendering import (
     rendered,
     write_page,
 )
-from invert_jax.reports.summary import LABELED, summary_of
+from invert_jax.reports.summary import summary_of
 from invert_jax.reports.words import missing_notes
 
 IMAGE_BUDGET = 30_000_000

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from invert_jax.explanations import Explanations
+from invert_jax.explanations import LABELED, Explanations
+from invert_jax.lookups import literal_uses, searched_columns
 
-LABELED = "labeled"
 QUARTILES = (0.25, 0.5, 0.75)
 
 
@@ -40,7 +40,8 @@ def summary_of(explanations: Explanations) -> Summary:
     names, counts = np.unique(explanations.status, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     lengths = explanations.lengths[labeled, -1, 0]
-    uses = concept_uses(explanations)
+    uses = literal_uses(explanations, np.flatnonzero(labeled))
+    searched = searched_columns(explanations)
     steps = range(1, explanations.max_length + 1)
     scores = [explanations.at_length(step).scores[labeled, 0] for step in steps]
     return Summary(
@@ -49,30 +50,11 @@ def summary_of(explanations: Explanations) -> Summary:
         quartiles=np.array([_quantiles(each) for each in scores]),
         mean_score=np.array([_mean(each) for each in scores]),
         num_by_length=np.bincount(lengths, minlength=explanations.max_length + 1)[1:],
-        undetected=_undetected(explanations, uses),
-    )
-
-
-def concept_uses(explanations: Explanations) -> Int[np.ndarray, "concepts 2"]:
-    """Number of labels that use each concept as it is, and negated."""
-    labeled = np.flatnonzero(explanations.status == LABELED)
-    literals = explanations.literals[labeled, -1, 0]
-    # A formula may name a concept twice; that is one label.
-    neuron, place = np.nonzero(literals >= 0)
-    pairs = np.unique(np.stack([neuron, literals[neuron, place]]), axis=1)
-    num_literals = 2 * len(explanations.concept_names)
-    counts = np.bincount(pairs[1].astype(np.int64), minlength=num_literals)
-    return counts.reshape(-1, 2)
-
-
-def _undetected(explanations: Explanations, uses: np.ndarray) -> tuple[str, ...]:
-    """Searched concepts that no label uses as they are; of equal ones the first."""
-    aside = set(explanations.left_out)
-    aside |= {name for others in explanations.synonyms.values() for name in others}
-    return tuple(
-        name
-        for name, count in zip(explanations.concept_names, uses[:, 0], strict=True)
-        if count == 0 and name not in aside
+        undetected=tuple(
+            explanations.concept_names[column]
+            for column in searched
+            if uses[column, 0] == 0
+        ),
     )
 
 

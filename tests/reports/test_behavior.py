@@ -14,9 +14,15 @@ def layer_of(run, **changes):
     return layer
 
 
+def behavior_in(layer):
+    found = behavior.behavior_of(layer)
+    assert found is not None
+    return found
+
+
 @pytest.fixture(scope="module")
 def found(run):
-    return behavior.behavior_of(layer_of(run))
+    return behavior_in(layer_of(run))
 
 
 def test_the_highest_samples_come_first_and_equal_ones_in_the_order_of_the_data():
@@ -100,7 +106,7 @@ def test_samples_that_did_not_count_are_not_shown(run):
             options=ij.Options(progress=False),
         )  # fmt: skip
     (layer,) = checked_layers(labels, run.activations, run.concepts)
-    found = behavior.behavior_of(layer)
+    found = behavior_in(layer)
     values = np.asarray(run.activations)[where]
     np.testing.assert_array_equal(found.high, values.max(0))
     assert (layer.samples[found.top] % 2 == 0).all()
@@ -108,7 +114,7 @@ def test_samples_that_did_not_count_are_not_shown(run):
 
 
 def test_without_concepts_nothing_is_inside(run):
-    found = behavior.behavior_of(layer_of(run, concepts=None))
+    found = behavior_in(layer_of(run, concepts=None))
     assert not found.inside.any() and not found.top_inside.any()
     assert np.isnan(found.without).all()
 

@@ -1,0 +1,233 @@
+"""Explanations as they show in a terminal and in a notebook: a layer, and one unit."""
+
+import html
+import io
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from invert_jax.explanations import LABELED, Explanations
+from invert_jax.formula import Formula
+from invert_jax.lookups import position_of
+
+ROWS_SHOWN = 20
+STATUS_WORDS = {
+    "constant": "the same activation on every sample",
+    "no_candidate": "no formula within the bounds",
+    "chance": "a search finds one as good by chance",
+}
+CELL = "padding:2px 10px;text-align:{};vertical-align:top"
+
+
+class Row(NamedTuple):
+    """One formula of one unit, as text.
+
+    Attributes:
+        unit: Name of the unit.
+        formula: In words; why there is none if there is none.
+        cells: What else is known of it, by heading.
+    """
+
+    unit: str
+    formula: str
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Unit:
+    """One neuron and what it responds to; shows well where it is printed.
+
+    Attributes:
+        explanations: Those of its layer.
+        position: Its position among them.
+    """
+
+    explanations: Explanations
+    position: int
+
+    @property
+    def neuron(self) -> int:
+        """Its index in the layer."""
+        return int(self.explanations.neurons[self.position])
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.explanations.neuron_names[self.position]
+
+    @property
+    def status(self) -> str:
+        """Whether its label is to be used."""
+        return str(self.explanations.status[self.position])
+
+    @property
+    def formula(self) -> Formula | None:
+        """What it responds to."""
+        return self.explanations.formula(self.position)
+
+    @property
+    def score(self) -> float:
+        """AUROC of that formula; nan if there is none."""
+        return float(self.explanations.scores[self.position, 0])
+
+    def __repr__(self) -> str:
+        formula = self.formula
+        said = f"{str(formula)!r}, {self.score:.4f}" if formula else self.status
+        return f"Unit({self.neuron}, {said})"
+
+    def __str__(self) -> str:
+        return _printed(self.__rich__())
+
+    def __rich__(self) -> RenderableType:
+        heading, rows = self._shown()
+        return Group(Text(heading, style="bold"), _table(rows)) if rows else heading
+
+    def _repr_html_(self) -> str:
+        heading, rows = self._shown()
+        return (
+            f"<p><b>{html.escape(heading)}</b></p>{_html_table(rows) if rows else ''}"
+        )
+
+    def _shown(self) -> tuple[str, list[Row]]:
+        """A heading and a row for each formula of the beam, shortest length first."""
+        of, position = self.explanations, self.position
+        number = str(self.neuron)
+        title = f"unit {number}" + ("" if self.name == number else f" ({self.name})")
+        if of.layer:
+            title += f" of {of.layer}"
+        if self.status != LABELED:
+            title += f": {STATUS_WORDS.get(self.status, self.status)}"
+        rows = []
+        for length in range(1, of.max_length + 1):
+            step = of.at_length(length)
+            rows += [
+                row_of(step, position, rank)._replace(unit=f"at most {length}")
+                for rank in range(of.beam_size)
+                if step.lengths[position, -1, rank]
+            ]
+        return title, rows
+
+
+def unit_of(explanations: Explanations, neuron: int) -> Unit:
+    """One neuron, by its index in the layer."""
+    return Unit(explanations, position_of(explanations, neuron))
+
+
+def row_of(explanations: Explanations, position: int, rank: int = 0) -> Row:
+    """One formula of a neuron, as text."""
+    name = explanations.neuron_names[position]
+    formula = explanations.formula(position, rank)
+    if formula is None:
+        status = str(explanations.status[position])
+        return Row(name, f"({STATUS_WORDS.get(status, status)})", {})
+    cells = {
+        "AUROC": f"{explanations.scores[position, rank]:.4f}",
+        "samples": f"{explanations.num_positives[position, rank]:,}",
+    }
+    held_out = explanations.held_out
+    if held_out is not None:
+        score = held_out.scores[position, rank]
+        low, high = held_out.intervals[position, rank]
+        cells["held out"] = "" if np.isnan(score) else f"{score:.4f}"
+        cells["95 %"] = "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
+    if explanations.significance is not None and rank == 0:
+        cells["q"] = f"{explanations.q_value[position]:.2g}"
+        cells["status"] = str(explanations.status[position]).replace("_", " ")
+    return Row(name, formula.to_words(), cells)
+
+
+def layer_table(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> Group:
+    """The first neurons, for a terminal.
+
+    >>> from rich.console import Console
+    >>> from invert_jax import Concepts, Options, explain
+    >>> concepts = Concepts.from_labels([0, 1, 2] * 50, ["cat", "dog", "fish"])
+    >>> values = np.array([0.0, 2.0, 1.0] * 50)[:, None]
+    >>> labels = explain(
+    ...     values, concepts, min_fraction=0.2, options=Options(progress=False))
+    >>> Console(width=60, highlight=False).print(layer_table(labels))
+    Explanations(1 neurons, 1 labeled, max_length=3, beam_size=5)
+    unit  formula  AUROC   samples
+       0  dog      1.0000       50
+    """
+    parts: list[RenderableType] = [Text(repr(explanations))]
+    shown = _first_rows(explanations, rows)
+    if shown:
+        parts.append(_table(shown))
+    if explanations.num_neurons > rows:
+        parts.append(Text(_hidden(explanations, rows)))
+    return Group(*parts)
+
+
+def layer_html(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> str:
+    """The first neurons, for a notebook; names are escaped."""
+    shown = _first_rows(explanations, rows)
+    parts = [f"<p>{html.escape(repr(explanations))}</p>"]
+    if shown:
+        parts.append(_html_table(shown))
+    if explanations.num_neurons > rows:
+        parts.append(f"<p>{html.escape(_hidden(explanations, rows))}</p>")
+    return "".join(parts)
+
+
+def _first_rows(explanations: Explanations, rows: int) -> list[Row]:
+    shown = range(min(rows, explanations.num_neurons))
+    return [row_of(explanations, position) for position in shown]
+
+
+def _hidden(explanations: Explanations, rows: int) -> str:
+    return (
+        f"... and {explanations.num_neurons - rows} more; `to_pandas()` has them all."
+    )
+
+
+def _headings(rows: list[Row]) -> list[str]:
+    """The headings of all cells, in order."""
+    return list(dict.fromkeys(name for row in rows for name in row.cells))
+
+
+def _first_heading(rows: list[Row]) -> str:
+    return "literals" if rows[0].unit.startswith("at most") else "unit"
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    headings = _headings(rows)
+    table.add_column(_first_heading(rows), justify="right", no_wrap=True)
+    table.add_column("formula", overflow="fold")
+    for heading in headings:
+        justify = "left" if heading == "status" else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for row in rows:
+        cells = (row.cells.get(heading, "") for heading in headings)
+        table.add_row(*map(Text, (row.unit, row.formula, *cells)))
+    return table
+
+
+def _html_table(rows: list[Row]) -> str:
+    headings = _headings(rows)
+    sides = ["right", "left", *("right" for _ in headings)]
+    lines = [(_first_heading(rows), "formula", *headings)]
+    lines += [
+        (row.unit, row.formula, *(row.cells.get(each, "") for each in headings))
+        for row in rows
+    ]
+    written = []
+    for at, line in enumerate(lines):
+        tag = "td" if at else "th"
+        cells = (
+            f'<{tag} style="{CELL.format(side)}">{html.escape(cell)}</{tag}>'
+            for cell, side in zip(line, sides, strict=True)
+        )
+        written.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<table>{''.join(written)}</table>"
+
+
+def _printed(shown: RenderableType) -> str:
+    text = io.StringIO()
+    Console(file=text, width=100, color_system=None).print(shown)
+    return "\n".join(map(str.rstrip, text.getvalue().splitlines()))
