@@ -38,7 +38,9 @@ def test_the_definition_on_rows_is_that_on_samples(rng):
 
 
 LAYOUT = Layout(num_limbs=2, num_chunks=1, rows_per_chunk=32)
-TEN_MILLION = settings(10_000_000, min_positives=20_000, list_size=4)
+TEN_MILLION = settings(10_000_000, max_positives=5_000_000, list_size=4)
+# Of all problems of so many samples, so that they share one program.
+WIDEST = Layout(num_limbs=4, num_chunks=1, rows_per_chunk=64)
 
 
 def ten_million_samples(rng, num_levels):
@@ -54,13 +56,13 @@ def ten_million_samples(rng, num_levels):
 
 @pytest.mark.parametrize("num_levels", [2, 1000], ids="levels={}".format)
 def test_ten_million_samples_are_searched_exactly(rng, num_levels):
-    check(ten_million_samples(rng, num_levels), TEN_MILLION)
+    check(ten_million_samples(rng, num_levels), TEN_MILLION, WIDEST)
 
 
 def bits_of_results():
     """Every field that the search and the ranks return, byte by byte."""
     rng = np.random.default_rng(0)
-    weights, table = problems.pack_rows(ten_million_samples(rng, 1000))
+    weights, table = problems.pack_rows(ten_million_samples(rng, 1000), WIDEST)
     search = problems.searcher(AUROC, TEN_MILLION)
     found = search(weights, table, np.ones(len(weights), bool))
     activations = rng.integers(-50, 50, 1000).astype(np.float16)
@@ -101,16 +103,14 @@ def test_the_largest_sums_of_the_most_samples_are_searched_exactly():
     assert down[0][0].literals == (1,) and down[0][0].score == 1
 
 
-def test_supports_of_one_sample_in_a_million_are_searched_exactly(rng):
-    num_samples, num_concepts = 1_000_000, 40
-    masks = np.concatenate((np.eye(num_concepts, dtype=bool), np.zeros((1, 40), bool)))
+def test_supports_of_one_sample_in_ten_million_are_searched_exactly(rng):
+    num_samples, num_concepts = TEN_MILLION.num_samples, 6
+    masks = np.eye(num_concepts + 1, num_concepts, dtype=bool)
     counts = np.append(np.ones(num_concepts, np.int64), num_samples - num_concepts)
     places = rng.choice(num_samples, (3, num_concepts), replace=False)
     sums = 2 * places + 1 - num_samples
     sums = np.concatenate((sums, -sums.sum(1, keepdims=True)), axis=1)
-    found = check(
-        Rows(sums, masks, counts), settings(num_samples, max_positives=10, list_size=8)
-    )
+    found = check(Rows(sums, masks, counts), TEN_MILLION, WIDEST)
     assert {steps[0][0].num_positives for steps in found} == {1}
 
 
