@@ -234,12 +234,11 @@ def open_scores(
         settings: Sizes and rules.
     """
     total, num_concepts = parents.total, parents.pairs.concept.size
+    bounds = settings.bounds
     by_member, last_literal = extensions_order(parents.beam, worst)
     position = (pairs.member * num_concepts + pairs.concept) * NUM_KINDS
     kinds = zip(
-        possible_scores(
-            pairs, total=total, objective=objective, bounds=settings.bounds
-        ),
+        possible_scores(pairs, total=total, objective=objective, bounds=bounds),
         kind_sums(pairs, total),
         kind_counts(pairs, num_samples=settings.num_samples),
         strict=True,
