@@ -77,4 +77,7 @@ def _deviation(
     positives = np.asarray(num_positives, np.float64)
     pairs = positives * (num_samples - positives)
     ties = tie_sums / (num_samples * max(1, num_samples - 1))
-    return np.sqrt(pairs / 12 * (num_samples + 1 - ties))
+    # Where all samples are tied, rounding may leave a little.
+    spread = num_samples + 1 - ties
+    all_tied = tie_sums >= float(num_samples**3 - num_samples)
+    return np.sqrt(pairs / 12 * np.where(all_tied, 0.0, spread))
