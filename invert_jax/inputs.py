@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import scipy.sparse
 from jaxtyping import Int, Shaped
 from numpy.typing import ArrayLike
 
@@ -18,6 +19,9 @@ def checked_layers(
     layers = activations if isinstance(activations, Mapping) else {"": activations}
     if not layers:
         raise ValueError("`activations` must hold at least one layer; got none.")
+    for name in layers:
+        if not isinstance(name, str):
+            raise TypeError(f"`activations` must name layers by str; got {name!r}.")
     checked = {name: as_activations(each, name) for name, each in layers.items()}
     for each in checked.values():
         _check_same_samples(each, concepts)
@@ -27,6 +31,11 @@ def checked_layers(
 def as_activations(values: Activations | ArrayLike, layer: str = "") -> Activations:
     """`values` with names; refused unless a matrix of real numbers, not empty."""
     of_layer = f" of layer {layer!r}" if layer else ""
+    if scipy.sparse.issparse(values):
+        raise TypeError(
+            f"`activations`{of_layer} must be dense; got {type(values).__name__}. "
+            "Convert them by .toarray()."
+        )
     if not isinstance(values, Activations):
         try:
             values = Activations(checked_values(values), layer=layer)
@@ -99,6 +108,7 @@ def read_block(
         block = np.concatenate(columns, axis=1)
     if samples is not None:
         block = block[samples]
+    block = block.astype(block.dtype.newbyteorder("="), copy=False)
     _check_finite(block, activations, neurons, samples)
     return block
 
@@ -120,16 +130,17 @@ def _check_same_samples(activations: Activations, concepts: Concepts) -> None:
     if activations.ids.dtype.kind != concepts.ids.dtype.kind:
         raise ValueError(
             "`activations` and `concepts` must use the same ids; got "
-            f"{activations.ids[0]!r} and {concepts.ids[0]!r} for the first sample."
+            f"{activations.ids[0].item()!r} and {concepts.ids[0].item()!r} for the "
+            "first sample."
         )
     different = np.flatnonzero(activations.ids != concepts.ids)
     if len(different):
         at = different[0]
+        mine, theirs = activations.ids[at].item(), concepts.ids[at].item()
         raise ValueError(
             "`activations` and `concepts` must describe the same samples, in the same "
-            f"order; sample {at} has the id {activations.ids[at]!r} in one and "
-            f"{concepts.ids[at]!r} in the other. concepts.align(activations.ids) "
-            "reorders the concepts."
+            f"order; sample {at} has the id {mine!r} in one and {theirs!r} in the "
+            "other. concepts.align(activations.ids) reorders the concepts."
         )
 
 
