@@ -36,6 +36,16 @@ class SearchSettings:
     objective: str = "auroc"
 
     def __post_init__(self) -> None:
+        self._check()
+        for name in ("max_length", "beam_size", "num_literals"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else int(value))
+        for name in ("min_fraction", "max_fraction"):
+            # NumPy's float32 of 0.1 prints as it was meant.
+            object.__setattr__(self, name, float(str(getattr(self, name))))
+
+    def _check(self) -> None:
+        """Refuse what cannot be searched for."""
         _check_whole("max_length", self.max_length, 1)
         if self.max_length > MAX_LENGTH:
             raise ValueError(
