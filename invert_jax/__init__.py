@@ -18,5 +18,6 @@ from invert_jax.holdout import scores_without as scores_without
 from invert_jax.nulls import Null as Null
 from invert_jax.nulls import null_distribution as null_distribution
 from invert_jax.options import Options as Options
+from invert_jax.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION

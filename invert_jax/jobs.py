@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -11,9 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
+from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
-from invert_jax import parts
+from invert_jax import parts, version
 from invert_jax.activations.array import Activations
 from invert_jax.blocks import Blocks, Program, Ranked, search_program
 from invert_jax.concepts.table import Concepts
@@ -34,13 +35,13 @@ class Searched:
     """The columns of a concept table that a search uses.
 
     Attributes:
-        table: Those columns alone.
+        table: Those columns alone; None if there are none.
         columns: Index of each in the whole table.
         synonyms: For a concept, the others that hold on the same samples.
         left_out: Concepts that never or always hold.
     """
 
-    table: Concepts
+    table: Concepts | None
     columns: Int[np.ndarray, " searched"]
     synonyms: dict[str, tuple[str, ...]]
     left_out: tuple[str, ...]
@@ -59,8 +60,9 @@ def searched_columns(concepts: Concepts) -> Searched:
     for column in np.flatnonzero(~constant):
         alike.setdefault(int(groups[column]), []).append(names[column])
     columns = np.array(sorted(alike), np.int64)
+    searched = [names[column] for column in columns]
     return Searched(
-        concepts.select([names[column] for column in columns]),
+        concepts.select(searched) if searched else None,
         columns,
         {first: tuple(rest) for first, *rest in alike.values() if rest},
         tuple(names[column] for column in np.flatnonzero(constant)),
@@ -97,10 +99,14 @@ class Job:
         """Search all blocks, or take those done before from the disk."""
         empty = self._empty()
         smallest, largest = self.settings.bounds(self.concepts.num_samples)
-        nothing_to_search = len(self.searched.columns) == 0 or smallest > largest
-        blocks = self._constants() if nothing_to_search else self._blocks()
-        label = f"explain {self.layer.layer}".strip()
-        with Progress(disable=not self.options.progress, transient=True) as progress:
+        table = self.searched.table if smallest <= largest else None
+        blocks = self._constants() if table is None else self._blocks(table)
+        label = escape(f"explain {self.layer.layer}".strip())
+        with Progress(
+            console=Console(stderr=True),
+            disable=not self.options.progress,
+            transient=True,
+        ) as progress:
             task = progress.add_task(label, total=len(self.neurons))
             for start, block in blocks:
                 stop = start + len(block["tie_sums"])
@@ -112,7 +118,14 @@ class Job:
             empty = replace(empty, held_out=held_out)
         if self.folder is not None:
             empty.save(self.folder)
+            parts.remove_parts(self._parts_folder)
         return empty
+
+    @property
+    def _parts_folder(self) -> Path:
+        """Where finished blocks wait, beside the folder of the result."""
+        assert self.folder is not None
+        return self.folder.with_name(f"{self.folder.name}.{parts.FOLDER}")
 
     def _read(self, start: int, stop: int) -> np.ndarray:
         return read_block(self.layer, self.neurons[start:stop], self.samples)
@@ -124,10 +137,10 @@ class Job:
             constant = (block == block[:1]).all(0)
             yield start, {"is_constant": constant, "tie_sums": np.zeros(len(constant))}
 
-    def _blocks(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    def _blocks(self, table: Concepts) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """The start and the arrays of each block."""
         blocks, program, size = plan_search(
-            self.searched.table, self.settings, self.options, count=len(self.neurons)
+            table, self.settings, self.options, count=len(self.neurons)
         )
         spans = spans_of(len(self.neurons), size)
         if self.folder is None:
@@ -139,8 +152,7 @@ class Job:
 
     def _resumable(self, blocks, program, spans, size):
         """As `_blocks`, kept in parts; each is read back if its key is the same."""
-        assert self.folder is not None
-        folder = self.folder.with_name(f"{self.folder.name}.{parts.FOLDER}")
+        folder = self._parts_folder
         for start, stop in spans:
             activations = self._read(start, stop)
             key = parts.part_key(self._key(), activations)
@@ -151,13 +163,13 @@ class Job:
                 part = self._arrays(*result)
                 parts.save_part(folder, key, part)
             yield start, part
-        shutil.rmtree(folder, ignore_errors=True)
 
     def _key(self) -> str:
         """Hash of what a part depends on besides its activations."""
         described = {
             "concepts": self.concepts.fingerprint(),
             "settings": asdict(self.settings),
+            "version": version.VERSION,
         }
         text = json.dumps(described, sort_keys=True, default=float)
         return hashlib.sha256(text.encode()).hexdigest()

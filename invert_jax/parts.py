@@ -5,15 +5,17 @@ the concepts, the settings, the neurons and their activations. So a part of anot
 is never taken for one of this run, and order does not matter.
 """
 
+import contextlib
 import hashlib
 import io
 import os
-import zipfile
+import re
 from pathlib import Path
 
 import numpy as np
 
 FOLDER = "parts"
+DIGEST = "digest"
 
 
 def part_key(run_key: str, block: np.ndarray) -> str:
@@ -34,11 +36,21 @@ def load_part(folder: Path, key: str) -> dict[str, np.ndarray] | None:
     return load_arrays(folder / f"{key}.npz")
 
 
+def remove_parts(folder: Path) -> None:
+    """Remove the parts in a folder, and the folder if nothing else is in it."""
+    for part in folder.glob("*.npz"):
+        if re.fullmatch(r"[0-9a-f]{32}\.npz", part.name):
+            part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an npz file: a temporary file first, then its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
+    named = {**arrays, DIGEST: np.array(_digest(arrays))}
+    np.savez(content, allow_pickle=False, **named)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with open(draft, "wb") as file:
         file.write(content.getbuffer())
@@ -51,6 +63,18 @@ def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
     """The arrays of an npz file, or None if there is none that can be read whole."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
-            return dict(content)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            arrays = dict(content)
+    except Exception:  # damage shows in each member in its own way
         return None
+    digest = arrays.pop(DIGEST, None)
+    return arrays if digest is not None and digest == _digest(arrays) else None
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    """Hash of the names and contents of arrays."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(repr((name, array.shape, array.dtype.str)).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -131,17 +131,15 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
     assert not (tmp_path / "out").exists()
 
     kept_alive = tmp_path / "seen"
-    original = shutil.rmtree
+    original = parts.remove_parts
 
-    def look_then_remove(path, *args, **kwargs):
-        if os.fspath(path) == os.fspath(folder):
-            kept_alive.mkdir()
-            for file in folder.glob("*.npz"):
-                shutil.copy2(file, kept_alive)
-        original(path, *args, **kwargs)
+    def look_then_remove(path):
+        assert path == folder
+        shutil.copytree(folder, kept_alive)
+        original(path)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shutil, "rmtree", look_then_remove)
+        patch.setattr(parts, "remove_parts", look_then_remove)
         found = resumable(long_world, tmp_path / "out")
 
     assert_same(found, uninterrupted)
