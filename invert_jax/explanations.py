@@ -220,9 +220,8 @@ class Explanations:
         )
 
     def take(self, positions: Sequence[int] | np.ndarray) -> "Explanations":
-        """The explanations of some neurons, by position."""
-        chosen = np.asarray(positions)
-        chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        """The explanations of some neurons, by position or by a truth value each."""
+        chosen = checked_positions(positions, self.num_neurons)
         arrays = (
             "neurons", "literals", "operators", "lengths", "rank_sums", "supports",
             "tie_sums", "is_constant", "tie_groups",
@@ -340,6 +339,29 @@ class Explanations:
             if concept in others:
                 return name
         return concept
+
+
+def checked_positions(
+    positions: Sequence[int] | np.ndarray, num_neurons: int
+) -> Int[np.ndarray, " chosen"]:
+    """Positions of neurons, counted from the end where negative.
+
+    Args:
+        positions: Whole numbers, or a truth value for each neuron.
+        num_neurons: How many there are.
+    """
+    chosen = np.asarray(positions)
+    if chosen.size == 0 and chosen.ndim == 1:
+        return np.zeros(0, np.int64)
+    if chosen.dtype == bool and chosen.shape == (num_neurons,):
+        return np.flatnonzero(chosen)
+    whole = chosen.ndim == 1 and chosen.dtype.kind in "iu"
+    if not whole or (np.abs(2 * chosen.astype(np.int64) + 1) > 2 * num_neurons).any():
+        raise ValueError(
+            f"`positions` must be whole numbers of the {num_neurons} neurons, or a "
+            f"truth value for each; got {positions!r}."
+        )
+    return chosen.astype(np.int64) % num_neurons
 
 
 class Formulas(Sequence):

@@ -1,6 +1,7 @@
 """Explanations as text, as a table, and on disk."""
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import io
 import json
@@ -16,6 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from invert_jax import version
+from invert_jax.core.beam import PAD
 from invert_jax.explanations import Explanations
 from invert_jax.held_out import HeldOut
 from invert_jax.settings import SearchSettings
@@ -30,7 +33,8 @@ FORMULAS = "formulas.parquet"
 LABELS = "labels.csv"
 SAMPLES = "samples.parquet"
 HELD_OUT = "held_out_samples.parquet"
-RECORDED = ("jax", "flax", "numpy", "invert_jax")
+OURS = {DESCRIPTION, NEURONS, FORMULAS, LABELS, SAMPLES, HELD_OUT}
+RECORDED = ("jax", "flax", "numpy")
 
 
 def to_arrow(explanations: Explanations, *, all_ranks: bool = False) -> pa.Table:
@@ -140,7 +144,7 @@ def save(explanations: Explanations, path: str | os.PathLike) -> None:
     The folder is written beside and renamed, so that none is ever half-written. An
     older result of the same name is replaced; anything else in the way is an error.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     check_target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as draft:
@@ -154,12 +158,17 @@ def save(explanations: Explanations, path: str | os.PathLike) -> None:
 
 def check_target(path: Path) -> None:
     """Refuse to replace anything but an older result or an empty folder."""
-    if not path.exists() or (path / DESCRIPTION).is_file():
+    path = path.resolve()
+    if path == Path.cwd():
+        raise ValueError("`path` must not be the current folder; name a new one.")
+    if not path.exists():
         return
-    if not path.is_dir() or any(path.iterdir()):
+    names = {each.name for each in path.iterdir()} if path.is_dir() else {path.name}
+    if names and (DESCRIPTION not in names or names - OURS):
+        foreign = sorted(names - OURS)[0] if names - OURS else f"no {DESCRIPTION}"
         raise ValueError(
             "`path` must be new, or a folder of explanations to replace; "
-            f"{str(path)!r} is something else."
+            f"{str(path)!r} is something else: it has {foreign}."
         )
 
 
@@ -168,6 +177,9 @@ def load(path: str | os.PathLike) -> Explanations:
     path = Path(path)
     description = _read_description(path)
     try:
+        for name, digest in description["digests"].items():
+            if file_digest(path / name) != digest:
+                raise ValueError(f"{name} is not the file that was written with it")
         neurons = pq.read_table(path / NEURONS).to_pydict()
         formulas = pq.read_table(path / FORMULAS)
         samples = _read_samples(path / SAMPLES)
@@ -176,7 +188,9 @@ def load(path: str | os.PathLike) -> Explanations:
         if held_out is None:
             return explanations
         return _with_held_out(explanations, neurons, formulas, held_out)
-    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
+    except (
+        OSError, LookupError, AttributeError, TypeError, ValueError, pa.ArrowException,
+    ) as error:  # fmt: skip
         raise ValueError(
             f"`path` must hold whole explanations; {str(path)!r} is damaged: {error}"
         ) from error
@@ -234,17 +248,18 @@ def _write(explanations: Explanations, folder: Path) -> None:
         "sources": explanations.sources,
         "null": significance
         and {"alpha": significance.alpha, "num_draws": significance.num_draws},
-        "versions": {name: _version(name) for name in RECORDED},
+        "versions": {name: importlib.metadata.version(name) for name in RECORDED}
+        | {"invert_jax": version.VERSION},
+        "digests": {each.name: file_digest(each) for each in folder.glob("*.parquet")},
     }
     text = json.dumps(description, indent=1, ensure_ascii=False, default=float)
     (folder / DESCRIPTION).write_text(text, encoding="utf-8")
 
 
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+def file_digest(path: Path) -> str:
+    """Content hash of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _all_formulas(explanations: Explanations) -> pa.Table:
@@ -300,7 +315,7 @@ def _assemble(
     shape = (len(neurons["neuron"]), settings.max_length, settings.beam_size)
     operators, lengths = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     rank_sums, supports = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    literals = np.full((*shape, settings.max_length), -1, np.int32)
+    literals = np.full((*shape, settings.max_length), PAD, np.int32)
     at = (
         formulas["position"].to_numpy(),
         formulas["step"].to_numpy() - 1,
@@ -316,6 +331,8 @@ def _assemble(
     operators[at] = formulas["operators"].to_numpy()
     rank_sums[at] = formulas["rank_sum"].to_numpy()
     supports[at] = formulas["num_positives"].to_numpy()
+    if literals.max(initial=PAD) // 2 >= len(description["concept_names"]):
+        raise ValueError("a formula uses a concept that has no name")
     synonyms = description["synonyms"].items()
     null, groups = description["null"], np.array(neurons["tie_groups"], np.int64)
     return Explanations(
@@ -335,7 +352,7 @@ def _assemble(
         synonyms={name: tuple(others) for name, others in synonyms},
         left_out=tuple(description["left_out"]),
         layer=description["layer"],
-        sources=dict(description["sources"]),
+        sources=dict(description["sources"].items()),
         samples=samples,
         significance=null and Significance.from_columns(neurons, **null),
     )
