@@ -1,5 +1,6 @@
 """`explain`: a formula for each neuron. Checks, searches in blocks, assembles."""
 
+import hashlib
 import re
 import warnings
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from typing import overload
 
 import jax
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
@@ -150,7 +152,7 @@ def explain(
     >>> str(explanations.formulas[0][0]), explanations.scores[0, 0].item()
     ('~even & three', 1.0)
     """
-    options = options or Options()
+    options = _checked_options(options)
     settings = SearchSettings(
         max_length, beam_size, min_fraction, max_fraction, sign, num_literals, objective
     )
@@ -171,19 +173,20 @@ def explain(
     folders = _folders(options, activations, layers)
     for folder in filter(None, folders.values()):
         check_target(folder)
-    results = {
+    jobs = {
         name: Job(
             layer, checked_neurons(neurons, layer.num_neurons), samples, table,
             searched, settings, options, folders[name], split,
-        ).explanations()
+        )
         for name, layer in layers.items()
     }  # fmt: skip
+    results = {name: job.explanations() for name, job in jobs.items()}
     return results if isinstance(activations, Mapping) else results[""]
 
 
 def auroc(
     activations: Activations | ArrayLike,
-    masks: ArrayLike,
+    masks: ArrayLike | sp.sparray | sp.spmatrix,
     *,
     options: Options | None = None,
 ) -> Float[np.ndarray, "neurons concepts"]:
@@ -204,7 +207,7 @@ def auroc(
     >>> auroc(activations, np.array([[False], [False], [True], [True]]))
     array([[0.75]])
     """
-    options = options or Options()
+    options = _checked_options(options)
     shape = np.shape(masks)
     names = [str(column) for column in range(shape[1] if len(shape) == 2 else 0)]
     table = Concepts.from_masks(masks, names)
@@ -230,13 +233,17 @@ def auroc(
 
 def _warn_of_few_positives(settings: SearchSettings, num_samples: int) -> None:
     """Say once that rare formulas win by chance, and how to be rid of them."""
-    smallest, _ = settings.bounds(num_samples)
-    if smallest >= FEW_POSITIVES or num_samples <= 2 * FEW_POSITIVES:
+    smallest, largest = settings.bounds(num_samples)
+    if smallest >= FEW_POSITIVES:
         return
+    cure = f"min_fraction={fraction_of_few(num_samples)} asks for {FEW_POSITIVES}"
+    if num_samples <= FEW_POSITIVES:
+        cure = "more samples are the cure"
+    elif largest < FEW_POSITIVES:
+        cure += ", with a max_fraction that allows it"
     warnings.warn(
         f"a formula may hold on as few as {smallest} of the {num_samples} samples, "
-        "where noise alone gives high scores; "
-        f"min_fraction={fraction_of_few(num_samples)} asks for {FEW_POSITIVES}.",
+        f"where noise alone gives high scores; {cure}.",
         FewPositivesWarning,
         stacklevel=3,
     )
@@ -248,10 +255,26 @@ def _folders(
     """Where the result of each layer goes: a folder of its own if there are several."""
     if options.output is None:
         return dict.fromkeys(layers)
-    output = Path(options.output)
+    output = Path(options.output).resolve()
+    if output == Path.cwd():
+        raise ValueError("`output` must not be the current folder; name a new one.")
     if not isinstance(activations, Mapping):
         return dict.fromkeys(layers, output)
-    return {name: output / folder_name(name) for name in layers}
+    names = {layer: folder_name(layer) for layer in layers}
+    for layer, name in list(names.items()):
+        if list(names.values()).count(name) > 1:  # "a/b" and "a.b", say
+            digest = hashlib.sha256(layer.encode()).hexdigest()
+            names[layer] = f"{name}-{digest[:8]}"
+    return {layer: output / name for layer, name in names.items()}
+
+
+def _checked_options(options: Options | None) -> Options:
+    """The options, or the usual ones."""
+    if options is None:
+        return Options()
+    if not isinstance(options, Options):
+        raise TypeError(f"`options` must be invert_jax.Options; got {options!r}.")
+    return options
 
 
 def folder_name(layer: str) -> str:

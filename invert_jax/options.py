@@ -36,5 +36,7 @@ class Options:
                 "`memory_budget` must be a whole number of bytes, at least 2**20; "
                 f"got {self.memory_budget!r}."
             )
+        if isinstance(self.devices, jax.Device):
+            object.__setattr__(self, "devices", (self.devices,))
         if self.devices is not None and len(self.devices) == 0:
             raise ValueError("`devices` must hold at least one device; got none.")
