@@ -11,15 +11,16 @@ TFDS = "tfds:"
 IMAGENET = "imagenet:"
 
 
-def read_concepts(source: str) -> Concepts:
+def read_concepts(source: str, *, progress: bool = True) -> Concepts:
     """The concepts that `source` names.
 
     Args:
         source: A file; `tfds:NAME_OR_FOLDER:SPLIT`; or `imagenet:LABELS`, a .npy or
             text file of class indices or WordNet ids, one per sample.
+        progress: Whether to show a bar while a TFDS data set is read.
     """
     if source.startswith(TFDS):
-        return readers.from_tfds(*split_tfds(source))
+        return readers.from_tfds(*split_tfds(source), progress=progress)
     if source.startswith(IMAGENET):
         return readers.imagenet(_read_labels(Path(source.removeprefix(IMAGENET))))
     return readers.from_file(source)
@@ -53,6 +54,7 @@ def _read_labels(path: Path) -> np.ndarray:
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{path} cannot be read as npy: {error}.") from error
     words = path.read_text(encoding="utf-8", errors="replace").split()
-    if all(word.isdecimal() for word in words):
-        return np.array(words).astype(np.int64)
-    return np.array(words)
+    try:
+        return np.array([int(word) for word in words], np.int64)
+    except (ValueError, OverflowError):
+        return np.array(words)
