@@ -3,7 +3,7 @@
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 
@@ -16,6 +16,8 @@ class Subject(NamedTuple):
         call: How to call the model, if not with the batch alone.
         batches: What to run it on, as `collect` takes it; or None if the command line
             names the data.
+        inputs: Which feature of that data the model takes, or several for a dict; by
+            default its one image.
         transform: What is done with the input of one example of that data, such as
             crops and scaling.
         size: Height and width to which its images are resized.
@@ -28,6 +30,7 @@ class Subject(NamedTuple):
     variables: Any = None
     call: Callable | None = None
     batches: Iterable | None = None
+    inputs: str | Sequence[str] | None = None
     transform: Callable | None = None
     size: tuple[int, int] | None = None
     preprocessing: str = ""

@@ -16,6 +16,7 @@ takes nothing and returns a dict with
   variables      the variables of a linen module
   call           how to call it, as lambda module, batch: module(batch, train=False)
   batches        what to run it on, if not given by --data
+  inputs         the feature of --data that the model takes, if not its one image
   transform      what to do with one input of --data: scale, crop, normalize
   size           (height, width) to resize the images of --data to
   preprocessing  your name for that; a store made under another name is refused
@@ -59,7 +60,10 @@ def add_to(commands) -> None:
         "--dtype", choices=("float32", "bfloat16", "float16"),
         help="how to keep the numbers (default: as the layer has them)",
     )  # fmt: skip
-    collect.add_argument("--batch-size", type=int, default=128, metavar="N")
+    collect.add_argument(
+        "--batch-size", type=int, default=128, metavar="N",
+        help="examples of --data in a batch (default: %(default)s)",
+    )  # fmt: skip
     collect.add_argument(
         "--list", action="store_true", help="only list the layers and their shapes"
     )
@@ -73,6 +77,8 @@ def run(parsed: argparse.Namespace) -> int:
     from invert_jax.activations.collection import collect
     from invert_jax.activations.subject import load_subject
 
+    if parsed.output is None and not parsed.list:
+        raise ValueError("-o must name a folder for the activations; or give --list.")
     subject = load_subject(parsed.factory)
     batches = _batches(parsed, subject)
     if parsed.list:
@@ -80,18 +86,16 @@ def run(parsed: argparse.Namespace) -> int:
         found = layers(
             subject.model, example, variables=subject.variables, call=subject.call
         )
-        for name, shape in found.items():
-            print(f"{name}: {' x '.join(map(str, shape))} per sample")
+        for name, (_, *shape) in found.items():
+            print(f"{name}: {' x '.join(map(str, shape)) or '1'} per sample")
         return 0
-    if parsed.output is None:
-        raise ValueError("-o must name a folder for the activations.")
     collected = collect(
         subject.model,
         batches,
         variables=subject.variables,
         call=subject.call,
         layers=parsed.layers,
-        pool=int(parsed.pool) if parsed.pool.lstrip("-").isdecimal() else parsed.pool,
+        pool=_pool(parsed.pool),
         where=subject.where,
         store=parsed.output,
         dtype=parsed.dtype,
@@ -102,6 +106,14 @@ def run(parsed: argparse.Namespace) -> int:
         print(f"{name}: {layer.num_samples} samples, {layer.num_neurons} neurons")
     print(f"\nWritten to {parsed.output}; next: invert-jax explain {parsed.output} ...")
     return 0
+
+
+def _pool(text: str) -> str | int:
+    """The name of a pool, or the number of a position."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def _batches(parsed: argparse.Namespace, subject) -> Iterable:
@@ -119,6 +131,7 @@ def _batches(parsed: argparse.Namespace, subject) -> Iterable:
     return tfds_batches(
         *split_tfds(parsed.data),
         batch_size=parsed.batch_size,
+        inputs=subject.inputs,
         size=subject.size,
         transform=subject.transform,
     )
