@@ -45,6 +45,12 @@ LAYERS = {
     "explanations": "settings significance held_out explanations tables",
     "engine": "options inputs keys parts blocks splits holdout jobs engine",
     "audits": "drawing nulls",
+    "reports": """
+        comparison displays exports lookups reports/__init__ reports/behavior
+        reports/evidence reports/heat reports/inputs reports/packing reports/page
+        reports/payload reports/pictures reports/plots reports/rendering
+        reports/summary reports/words
+    """,
     "public names": "__init__",
     "demo": """
         demo/__init__ demo/attributes demo/checks demo/digits demo/files demo/job
