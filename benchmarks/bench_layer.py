@@ -56,6 +56,7 @@ def prepare(layer: Activations, concepts: Concepts) -> Prepared:
     neurons = np.arange(layer.num_neurons)
     searched = jobs.searched_columns(concepts)
     job = jobs.Job(layer, neurons, None, concepts, searched, SEARCH, QUIET, None)
+    assert searched.table is not None
     plan = jobs.plan_search(searched.table, SEARCH, QUIET, count=len(neurons))
     return Prepared(job, plan)
 

@@ -23,7 +23,6 @@ import invert_jax as ij
 
 NUM_SAMPLES = 20_000
 BATCH = 100
-QUIET = {"progress": False}
 
 
 def collect(path: Path, num_neurons: int) -> None:
@@ -38,7 +37,9 @@ def collect(path: Path, num_neurons: int) -> None:
             for start in range(0, NUM_SAMPLES, BATCH):
                 yield np.arange(start, start + BATCH, dtype=np.float32)
 
-    ij.activations.collect(model, Batches(), store=path, batch_size=BATCH, **QUIET)
+    ij.activations.collect(
+        model, Batches(), store=path, batch_size=BATCH, progress=False
+    )
 
 
 def explain(path: Path, budget: int) -> None:

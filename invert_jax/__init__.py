@@ -18,6 +18,7 @@ from invert_jax.holdout import scores_without as scores_without
 from invert_jax.nulls import Null as Null
 from invert_jax.nulls import null_distribution as null_distribution
 from invert_jax.options import Options as Options
+from invert_jax.reports.page import report as report
 from invert_jax.version import VERSION
 
 __version__ = VERSION

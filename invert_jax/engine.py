@@ -1,6 +1,7 @@
 """`explain`: a formula for each neuron. Checks, searches in blocks, assembles."""
 
 import hashlib
+import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -170,13 +171,15 @@ def explain(
         check_enough(table, split, settings)
     _warn_of_few_positives(settings, table.num_samples)
     searched = searched_columns(table)
-    folders = _folders(options, activations, layers)
-    for folder in filter(None, folders.values()):
-        check_target(folder)
+    folders: dict[str, Path] = {}
+    if options.output is not None:
+        folders = output_folders(options.output, activations)
+        for folder in folders.values():
+            check_target(folder)
     jobs = {
         name: Job(
             layer, checked_neurons(neurons, layer.num_neurons), samples, table,
-            searched, settings, options, folders[name], split,
+            searched, settings, options, folders.get(name), split,
         )
         for name, layer in layers.items()
     }  # fmt: skip
@@ -249,23 +252,26 @@ def _warn_of_few_positives(settings: SearchSettings, num_samples: int) -> None:
     )
 
 
-def _folders(
-    options: Options, activations: object, layers: Mapping[str, Activations]
-) -> dict[str, Path | None]:
-    """Where the result of each layer goes: a folder of its own if there are several."""
-    if options.output is None:
-        return dict.fromkeys(layers)
-    output = Path(options.output).resolve()
-    if output == Path.cwd():
+def output_folders(
+    output: str | os.PathLike, layers: Mapping[str, object] | object
+) -> dict[str, Path]:
+    """Where the result of each layer goes: a folder of its own if there are several.
+
+    Args:
+        output: The folder of the run.
+        layers: A dict by layer; anything else is one layer, named "".
+    """
+    folder = Path(output).resolve()
+    if folder == Path.cwd():
         raise ValueError("`output` must not be the current folder; name a new one.")
-    if not isinstance(activations, Mapping):
-        return dict.fromkeys(layers, output)
+    if not isinstance(layers, Mapping):
+        return {"": folder}
     names = {layer: folder_name(layer) for layer in layers}
     for layer, name in list(names.items()):
         if list(names.values()).count(name) > 1:  # "a/b" and "a.b", say
             digest = hashlib.sha256(layer.encode()).hexdigest()
             names[layer] = f"{name}-{digest[:8]}"
-    return {layer: output / name for layer, name in names.items()}
+    return {layer: folder / name for layer, name in names.items()}
 
 
 def _checked_options(options: Options | None) -> Options:

@@ -26,6 +26,20 @@ def read_concepts(source: str, *, progress: bool = True) -> Concepts:
     return readers.from_file(source)
 
 
+def read_images(source: str) -> dict[int | str, np.ndarray]:
+    """All images of a TFDS data set by sample id.
+
+    Args:
+        source: `tfds:NAME_OR_FOLDER:SPLIT`.
+    """
+    if not source.startswith(TFDS):
+        raise ValueError(f"images must be tfds:NAME:SPLIT; got {source!r}.")
+    images: dict[int | str, np.ndarray] = {}
+    for batch in readers.tfds_batches(*split_tfds(source)):
+        images |= dict(zip(np.asarray(batch.ids).tolist(), batch.inputs, strict=True))
+    return images
+
+
 def split_tfds(source: str) -> tuple[str, str]:
     """The name or folder, and the split, of `tfds:NAME_OR_FOLDER:SPLIT`.
 

@@ -122,7 +122,29 @@ def test_an_npz_of_layers_gives_a_folder_per_layer(files):
     assert Explanations.load(files / "labels" / "block.b").num_neurons == 2
 
 
-@pytest.mark.parametrize("words", [(), ("explain",), ("demo",)])
+def test_report_finds_what_was_explained(files, capsys):
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    page = files / "page.html"
+    assert main(["report", str(files / "labels"), "-o", str(page), "-q"]) == 0
+    whole = page.read_text(encoding="utf-8")
+
+    (files / "acts.npy").unlink()
+    assert main(["report", str(files / "labels"), "-o", str(page), "-q"]) == 0
+    without = page.read_text(encoding="utf-8")
+
+    assert "outdoors" in whole and "outdoors" in without
+    assert len(without) < len(whole)
+
+
+def test_report_of_no_results_is_refused(files, capsys):
+    assert main(["report", str(files), "-o", str(files / "page.html")]) == 2
+    assert "that `invert-jax explain -o` wrote" in capsys.readouterr().err
+
+
+COMMANDS = [(), ("explain",), ("demo",), ("collect",), ("report",)]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
 def test_the_help_of_each_command_shows_by_its_module(words):
     command = [sys.executable, "-m", "invert_jax", *words, "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -205,13 +206,14 @@ def test_options_that_are_none_are_refused(world):
 
 def test_numbers_of_numpy_are_kept_as_plain_numbers():
     with as_in_production():
-        settings = SearchSettings(
-            max_length=np.int64(2),
-            beam_size=np.uint8(4),
-            num_literals=np.int32(6),
-            min_fraction=np.float32(0.002),
-            max_fraction=1,
-        )
+        numbers: dict[str, Any] = {
+            "max_length": np.int64(2),
+            "beam_size": np.uint8(4),
+            "num_literals": np.int32(6),
+            "min_fraction": np.float32(0.002),
+            "max_fraction": 1,
+        }
+        settings = SearchSettings(**numbers)
     assert json.dumps(settings.__dict__)
     assert settings.min_fraction == 0.002 and type(settings.min_fraction) is float
     assert type(settings.max_length) is type(settings.num_literals) is int

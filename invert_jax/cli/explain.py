@@ -98,6 +98,7 @@ def run(parsed: argparse.Namespace) -> int:
     from invert_jax.activations.files import read_activations
     from invert_jax.engine import explain
     from invert_jax.options import Options
+    from invert_jax.places import record_places
     from invert_jax.sources import read_concepts
 
     activations_path, *named = parsed.inputs
@@ -117,6 +118,9 @@ def run(parsed: argparse.Namespace) -> int:
         num_literals=parsed.num_literals,
         neurons=_indices(parsed.neurons),
         options=Options(progress=not parsed.quiet, output=parsed.output),
+    )
+    record_places(
+        explanations, parsed.output, activations=activations_path, concepts=named[0]
     )
     layers = explanations if isinstance(explanations, Mapping) else {"": explanations}
     for layer in layers.values():

@@ -1,0 +1,81 @@
+"""`invert-jax report`: explanations as one page to read."""
+
+import argparse
+from pathlib import Path
+
+from invert_jax.cli.words import add_quiet, make
+from invert_jax.places import ACTIVATIONS_AT, CONCEPTS_AT, load_results
+
+ABOUT = """\
+Write one offline HTML page from the folder that `invert-jax explain` wrote: a table of
+all neurons, and a card for each with its top samples, distributions and curves.
+
+The activations and concepts are found where they were when they were explained; name
+them if they have moved. Without them the page shows what it can and says so.
+"""
+EXAMPLE = """\
+example:
+  invert-jax report labels -o report.html
+"""
+
+
+def add_to(commands) -> None:
+    """The command and its options."""
+    report = make(
+        commands.add_parser,
+        "report",
+        help="one offline page from a folder of labels",
+        description=ABOUT,
+        epilog=EXAMPLE,
+    )
+    report.add_argument("results", metavar="DIR", help="what `explain -o` wrote")
+    report.add_argument(
+        "-o", "--output", default="report.html", metavar="FILE",
+        help="the page (default: %(default)s)",
+    )  # fmt: skip
+    report.add_argument("--activations", metavar="ACTIVATIONS", help="if they moved")
+    report.add_argument("--concepts", metavar="CONCEPTS", help="if they moved")
+    report.add_argument(
+        "--images", metavar="tfds:NAME:SPLIT", help="images of the samples"
+    )
+    report.add_argument("--title", help="heading of the page")
+    add_quiet(report)
+    report.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Load the results and what they were made of; write the page."""
+    from invert_jax.activations.files import read_activations
+    from invert_jax.reports.page import report
+    from invert_jax.sources import read_concepts, read_images
+
+    explanations = load_results(parsed.results)
+    first = next(iter(explanations.values()))
+    activations_at = parsed.activations or _there(first.sources.get(ACTIVATIONS_AT))
+    concepts_at = parsed.concepts or _there(first.sources.get(CONCEPTS_AT))
+    activations = None if activations_at is None else read_activations(activations_at)
+    page = report(
+        explanations if len(explanations) > 1 else first,
+        parsed.output,
+        activations=_matching(activations, len(explanations)),
+        concepts=None if concepts_at is None else read_concepts(concepts_at),
+        images=None if parsed.images is None else read_images(parsed.images),
+        title=parsed.title,
+        progress=not parsed.quiet,
+    )
+    print(f"Written to {page}; open it in any browser.")
+    return 0
+
+
+def _there(place: str | None) -> str | None:
+    """A recorded place, if there is still something."""
+    if place is None or place.startswith(("tfds:", "imagenet:")):
+        return place
+    return place if Path(place).exists() else None
+
+
+def _matching(activations, num_layers: int):
+    """The one layer of a file of one layer."""
+    if isinstance(activations, dict) and num_layers == 1 and len(activations) == 1:
+        return next(iter(activations.values()))
+    return activations

@@ -1,0 +1,62 @@
+"""Where the results of a run are, and where its inputs were."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from invert_jax.engine import output_folders
+from invert_jax.explanations import Explanations
+from invert_jax.tables import DESCRIPTION
+
+ACTIVATIONS_AT = "activations_at"
+CONCEPTS_AT = "concepts_at"
+
+
+def record_places(
+    explanations: Explanations | Mapping[str, Explanations],
+    output: str,
+    *,
+    activations: str,
+    concepts: str,
+) -> None:
+    """Save results again with the places of what they were made of.
+
+    Args:
+        explanations: What was written to `output`.
+        output: The folder.
+        activations: A path.
+        concepts: A path, or a source as the command line takes it.
+    """
+    places = {
+        ACTIVATIONS_AT: str(Path(activations).resolve()),
+        CONCEPTS_AT: str(Path(concepts).resolve())
+        if Path(concepts).exists()
+        else concepts,
+    }
+    for name, folder in output_folders(output, explanations).items():
+        layer = (
+            explanations[name] if isinstance(explanations, Mapping) else explanations
+        )
+        dataclasses.replace(layer, sources=layer.sources | places).save(folder)
+
+
+def load_results(path: str) -> dict[str, Explanations]:
+    """The results in a folder, or in the folders of layers inside it, by layer.
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
+    folder = Path(path)
+    if (folder / DESCRIPTION).is_file():
+        folders = [folder]
+    else:
+        folders = sorted(found.parent for found in folder.glob(f"*/{DESCRIPTION}"))
+    if not folders:
+        raise FileNotFoundError(
+            "DIR must be a folder that `invert-jax explain -o` wrote; "
+            f"{path} has no {DESCRIPTION}."
+        )
+    loaded = [Explanations.load(each) for each in folders]
+    return {
+        each.layer or at.name: each for at, each in zip(folders, loaded, strict=True)
+    }
