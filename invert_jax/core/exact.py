@@ -209,4 +209,4 @@ def split(a: Wide, *, num_limbs: int) -> Float[Array, "limbs ..."]:
 def to_int64(a: Wide) -> np.ndarray:
     """The integers themselves, on the host, where 64 bits are at hand."""
     high, low = (np.asarray(part, np.int64) for part in a)
-    return (high << LOW_BITS) + low
+    return np.asarray((high << LOW_BITS) + low)

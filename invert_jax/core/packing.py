@@ -75,8 +75,8 @@ def choose_layout(row_counts: Int[np.ndarray, " rows"]) -> Layout:
                 return Layout(num_limbs, -(-whole // chunk), chunk)
             chunk = chunk // 2 // BITS * BITS
     raise ValueError(
-        "`row_counts` must sum to at most "
-        f"{exact.MAX_SAMPLES} samples; got {counts.sum()}."
+        "`row_counts` must sum to so few samples that four limbs hold every sum, "
+        f"{exact.MAX_SAMPLES} at least; got {counts.sum()}."
     )
 
 

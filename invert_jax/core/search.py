@@ -124,7 +124,8 @@ def search(
     table = pad_concepts(table, multiple=GROUP)
     num_chunks, num_concepts, num_words = table.words.shape
     every = jnp.ones(num_concepts, bool)
-    root = _root(total, table, jnp.where(is_active, settings.num_samples, 0), settings)
+    num_samples = jnp.where(is_active, jnp.int32(settings.num_samples), 0)
+    root = _root(total, table, num_samples, settings)
     parents = _pair(root, every, None, weights, table, total)
     concepts = jax.tree.map(lambda part: part[0], parents.pairs.sum_both)
     usable = _usable(concepts, table, objective, settings)

@@ -111,7 +111,7 @@ def test_a_program_lowers_for_every_backend_without_a_tensor_of_64_bits(name, pl
     assert wide_tensors(module) == set()
 
 
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "search"])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_where_the_user_turns_64_bits_on_no_array_of_them_appears(name):
     with jax.enable_x64(True):
         module = lower(name, "tpu")
