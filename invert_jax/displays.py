@@ -80,7 +80,7 @@ class Unit:
         return f"Unit({self.neuron}, {said})"
 
     def __str__(self) -> str:
-        return _printed(self.__rich__())
+        return printed(self.__rich__())
 
     def __rich__(self) -> RenderableType:
         heading, rows = self._shown()
@@ -227,7 +227,8 @@ def _html_table(rows: list[Row]) -> str:
     return f"<table>{''.join(written)}</table>"
 
 
-def _printed(shown: RenderableType) -> str:
+def printed(shown: RenderableType) -> str:
+    """What a terminal of 100 columns shows, as text."""
     text = io.StringIO()
     Console(file=text, width=100, color_system=None).print(shown)
     return "\n".join(map(str.rstrip, text.getvalue().splitlines()))

@@ -194,8 +194,7 @@ def _checked_concepts(
             f"`concepts` must describe the {num_samples} samples of "
             f"`explanations`{label}; got {concepts.num_samples}."
         )
-    if concepts.names != explanations.concept_names:
-        concepts = _in_order(concepts, explanations, label)
+    concepts = concepts_in_order(concepts, explanations, label)
     masks = FormulaMasks(concepts)
     for position in np.flatnonzero(explanations.lengths[:, -1, 0] > 0)[:CHECKED]:
         formula = literals_of(explanations, int(position), -1, 0)
@@ -211,8 +210,12 @@ def _checked_concepts(
     return concepts
 
 
-def _in_order(concepts: Concepts, explanations: Explanations, label: str) -> Concepts:
+def concepts_in_order(
+    concepts: Concepts, explanations: Explanations, label: str
+) -> Concepts:
     """The table with the columns of the explanations, in their order."""
+    if concepts.names == explanations.concept_names:
+        return concepts
     missing = set(explanations.concept_names) - set(concepts.names)
     if missing:
         raise ValueError(

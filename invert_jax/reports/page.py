@@ -36,6 +36,7 @@ def report(
     maps=None,
     title: str | None = None,
     image_budget: int = IMAGE_BUDGET,
+    comparison=None,
     progress: bool = False,
 ) -> Path:
     """Write explanations as one HTML page: a table of all units and a card for each.
@@ -59,6 +60,7 @@ def report(
             Drawn over the images.
         title: Heading of the page.
         image_budget: Bytes that images may take; units of the best scores come first.
+        comparison: From `compare`, to be shown below the units.
         progress: Show how far it is.
 
     Returns:
@@ -108,7 +110,7 @@ def report(
         evidence=layers[0].evidence,
         pictures=pictures,
     )
-    text = rendered(environment, title, layers, payloads, pictures, notes)
+    text = rendered(environment, title, layers, payloads, pictures, notes, comparison)
     write_page(path, text)
     return path
 

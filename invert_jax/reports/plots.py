@@ -197,6 +197,31 @@ def plot_null(
     return ax
 
 
+def plot_comparison(comparison, *, ax: "Axes | None" = None) -> "Axes":
+    """Scores of the two labels of each pair against each other, by outcome.
+
+    Args:
+        comparison: From `compare`.
+        ax: Where to draw; a new figure if None.
+    """
+    ax = _axes(ax)
+    both = (comparison.first >= 0) & (comparison.second >= 0)
+    for at, outcome in enumerate(comparison.counts):
+        chosen = both & (comparison.outcome == outcome)
+        if chosen.any():
+            ax.plot(
+                comparison.a.scores[comparison.first[chosen], 0],
+                comparison.b.scores[comparison.second[chosen], 0],
+                MARKERS[at % len(MARKERS)], color=COLORS[at % len(COLORS)], alpha=0.7,
+                label=f"{outcome} ({comparison.counts[outcome]})",
+            )  # fmt: skip
+    ax.axline((0.5, 0.5), slope=1, color=GRAY, lw=1, ls="--")
+    ax.set_xlabel(f"AUROC, {comparison.a.layer or 'a'}", parse_math=False)
+    ax.set_ylabel(f"AUROC, {comparison.b.layer or 'b'}", parse_math=False)
+    ax.legend()
+    return ax
+
+
 def _root(values):
     """Square root, 0 below 0."""
     return np.sqrt(np.maximum(values, 0))

@@ -1,0 +1,289 @@
+"""`compare`: which labels two layers, checkpoints, models or tables share."""
+
+import html
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from invert_jax.concepts.table import Concepts
+from invert_jax.displays import printed, row_of
+from invert_jax.explanations import Explanations
+from invert_jax.lookups import are_equivalent, is_label
+from invert_jax.overlaps import Supports
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+
+KEPT, CHANGED, LOST, GAINED = "kept", "changed", "lost", "gained"
+UNLABELED, ONLY_A, ONLY_B = "unlabeled", "only in a", "only in b"
+OUTCOMES = (KEPT, CHANGED, LOST, GAINED, UNLABELED, ONLY_A, ONLY_B)
+MATCHES = ("neuron", "overlap")
+ROWS_SHOWN = 20
+# What a reader wants to see first.
+ORDER = {CHANGED: 0, LOST: 1, GAINED: 2, KEPT: 3}
+HEADINGS = ("a", "b", "outcome", "overlap", "label a", "AUROC a", "label b", "AUROC b")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """The labels of two sets of neurons, side by side.
+
+    Attributes:
+        a: One set.
+        b: The other.
+        first: Position in `a` of each pair; -1 where there is none.
+        second: Position in `b`.
+        overlap: Samples where both labels hold over those where either does; nan where
+            one is missing, and without concepts.
+        outcome: Of each pair: "kept" if the formulas are equivalent or hold on the same
+            samples, "changed", "lost" or "gained" where one label is not to be used,
+            "unlabeled" where neither is, "only in a" or "only in b".
+        match: How pairs were made.
+    """
+
+    a: Explanations
+    b: Explanations
+    first: Int[np.ndarray, " pairs"]
+    second: Int[np.ndarray, " pairs"]
+    overlap: Float[np.ndarray, " pairs"]
+    outcome: np.ndarray = field(repr=False)
+    match: str = "neuron"
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of pairs of each outcome that occurs."""
+        found = {each: int((self.outcome == each).sum()) for each in OUTCOMES}
+        return {outcome: count for outcome, count in found.items() if count}
+
+    def to_arrow(self) -> pa.Table:
+        """One row per pair: neurons, outcome, overlap, and of both labels all scores.
+
+        Held-out scores come with their intervals, where samples were held out.
+        """
+        of_a = _columns(self.a, self.first, "a")
+        of_b = _columns(self.b, self.second, "b")
+        columns = {
+            "neuron_a": of_a.pop("neuron_a"),
+            "neuron_b": of_b.pop("neuron_b"),
+            "outcome": pa.array(self.outcome.tolist(), pa.string()),
+            "overlap": pa.array(self.overlap, mask=np.isnan(self.overlap)),
+        }
+        return pa.table(columns | of_a | of_b)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The same as a data frame; needs the extra `pandas`."""
+        try:
+            import pandas  # noqa: F401
+        except ImportError as error:
+            raise ImportError(
+                "`to_pandas` needs pandas: pip install 'invert_jax[pandas]'."
+            ) from error
+        return self.to_arrow().to_pandas()
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Scores of both labels of each pair against each other, by outcome."""
+        from invert_jax.reports.plots import plot_comparison
+
+        return plot_comparison(self, ax=ax)
+
+    @property
+    def summary(self) -> str:
+        """The counts in a sentence."""
+        parts = [f"{count} {outcome}" for outcome, count in self.counts.items()]
+        return f"{len(self)} pairs by {self.match}: {', '.join(parts) or 'none'}"
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """What the columns of `rows` are."""
+        return HEADINGS
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Pairs as text, under `headings`; what differs most first."""
+        place = np.array([ORDER.get(str(each), len(ORDER)) for each in self.outcome])
+        nearest = np.where(np.isnan(self.overlap), 2.0, self.overlap)
+        chosen = np.lexsort((np.arange(len(self)), nearest, place))
+        return [self._row(pair) for pair in chosen.tolist()]
+
+    def _row(self, pair: int) -> tuple[str, ...]:
+        overlap = self.overlap[pair]
+        first, second = int(self.first[pair]), int(self.second[pair])
+        return (
+            _neuron(self.a, first),
+            _neuron(self.b, second),
+            str(self.outcome[pair]),
+            "" if np.isnan(overlap) else f"{overlap:.2f}",
+            *_label(self.a, first),
+            *_label(self.b, second),
+        )
+
+    def __len__(self) -> int:
+        return len(self.outcome)
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.summary})"
+
+    def __str__(self) -> str:
+        return printed(self.__rich__())
+
+    def __rich__(self) -> Group:
+        table = Table(box=None, pad_edge=False)
+        for name in HEADINGS:
+            table.add_column(name, overflow="fold")
+        rows = self.rows()
+        for row in rows[:ROWS_SHOWN]:
+            table.add_row(*map(Text, row))
+        parts: list[RenderableType] = [Text(repr(self)), table]
+        if len(rows) > ROWS_SHOWN:
+            hidden = len(rows) - ROWS_SHOWN
+            parts.append(Text(f"... and {hidden} more; `to_pandas()` has them all."))
+        return Group(*parts)
+
+    def _repr_html_(self) -> str:
+        lines = [HEADINGS, *self.rows()[:ROWS_SHOWN]]
+        body = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in line)}</tr>"
+            for line in lines
+        )
+        return f"<p>{html.escape(repr(self))}</p><table>{body}</table>"
+
+
+def compare(
+    a: Explanations,
+    b: Explanations,
+    *,
+    match: str = "neuron",
+    concepts: Concepts | tuple[Concepts, Concepts] | None = None,
+) -> Comparison:
+    """Hold the labels of two layers, checkpoints or models against each other.
+
+    Args:
+        a: One set of labels.
+        b: Another, from the same or from another table of concepts.
+        match: "neuron" for neurons of the same index; "overlap" for each label of `a`
+            the label of `b` that holds on the most similar samples (Jaccard index).
+        concepts: The table of both, or one for each, of the same samples. Needed for
+            overlaps, and to see that different formulas hold on the same samples.
+
+    >>> import invert_jax as ij
+    >>> concepts = Concepts.from_labels([0, 1, 2] * 50, ["cat", "dog", "fish"])
+    >>> values = concepts.masks().astype(np.float32)
+    >>> quiet = ij.Options(progress=False)
+    >>> a = ij.explain(values, concepts, min_fraction=0.2, options=quiet)
+    >>> b = ij.explain(values[:, [0, 2, 1]], concepts, min_fraction=0.2, options=quiet)
+    >>> compare(a, b, concepts=concepts)
+    Comparison(3 pairs by neuron: 1 kept, 2 changed)
+    >>> compare(a, b, match="overlap", concepts=concepts)
+    Comparison(3 pairs by overlap: 3 kept)
+    """
+    for name, each in (("a", a), ("b", b)):
+        if not isinstance(each, Explanations):
+            raise TypeError(
+                f"`{name}` must be Explanations; got {type(each).__name__}. Compare "
+                "one layer at a time."
+            )
+    if match not in MATCHES:
+        raise ValueError(f"`match` must be {' or '.join(MATCHES)}; got {match!r}.")
+    supports = None if concepts is None else Supports.of(a, b, concepts)
+    if match == "overlap":
+        if supports is None:
+            raise ValueError(
+                '`match="overlap"` needs `concepts`, to see where formulas hold.'
+            )
+        first, second = _by_overlap(a, b, supports)
+    else:
+        first, second = _by_neuron(a, b)
+    overlap = np.full(len(first), np.nan)
+    both = (first >= 0) & (second >= 0)
+    if supports is not None:
+        overlap[both] = supports.overlap_of_pairs(first[both], second[both])
+    outcome = _outcomes(a, b, first, second, overlap)
+    return Comparison(a, b, first, second, overlap, outcome, match)
+
+
+def _by_neuron(
+    a: Explanations, b: Explanations
+) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
+    """Positions of the neurons of the same index; -1 where one side has none."""
+    neurons = np.union1d(a.neurons, b.neurons)
+    if len(neurons) == len(a) + len(b):
+        raise ValueError(
+            '`match="neuron"` needs neurons that both have, by index; got none. '
+            '`match="overlap"` matches neurons of different layers.'
+        )
+    sides = []
+    for each in (a, b):
+        positions = np.full(len(neurons), -1)
+        positions[np.searchsorted(neurons, each.neurons)] = np.arange(len(each))
+        sides.append(positions)
+    return sides[0], sides[1]
+
+
+def _by_overlap(
+    a: Explanations, b: Explanations, supports: Supports
+) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
+    """For each label of `a` the most similar of `b`; then the labels of `b` left."""
+    first, others = np.flatnonzero(is_label(a)), np.flatnonzero(is_label(b))
+    second = np.full(len(first), -1)
+    if len(first) and len(others):
+        places, overlap = supports.best_of_second(first, others)
+        second = np.where(overlap > 0, others[places], -1)
+    left = np.setdiff1d(others, second)
+    return np.append(first, np.full(len(left), -1)), np.append(second, left)
+
+
+def _outcomes(
+    a: Explanations,
+    b: Explanations,
+    first: Int[np.ndarray, " pairs"],
+    second: Int[np.ndarray, " pairs"],
+    overlap: Float[np.ndarray, " pairs"],
+) -> np.ndarray:
+    """What became of each label."""
+    labeled_a = np.append(is_label(a), False)[first]
+    labeled_b = np.append(is_label(b), False)[second]
+    outcome = np.select(
+        [labeled_a & labeled_b, labeled_a & (second >= 0), labeled_b & (first >= 0)],
+        [CHANGED, LOST, GAINED],
+        UNLABELED,
+    ).astype(object)
+    outcome[second < 0] = ONLY_A
+    outcome[first < 0] = ONLY_B
+    for pair in np.flatnonzero(outcome == CHANGED):
+        one = a.formula(int(first[pair]))
+        other = b.formula(int(second[pair]))
+        assert one is not None and other is not None
+        if overlap[pair] == 1 or are_equivalent(one, other):
+            outcome[pair] = KEPT
+    return outcome.astype(str)
+
+
+def _columns(
+    explanations: Explanations, positions: Int[np.ndarray, " pairs"], side: str
+) -> dict[str, pa.ChunkedArray]:
+    """The table of one side, in the order of the pairs; nulls where it has none."""
+    chosen = pa.array(positions, mask=positions < 0)
+    table = explanations.to_arrow().take(chosen)
+    return {f"{name}_{side}": table[name] for name in table.column_names}
+
+
+def _neuron(explanations: Explanations, position: int) -> str:
+    return explanations.neuron_names[position] if position >= 0 else ""
+
+
+def _label(explanations: Explanations, position: int) -> tuple[str, str]:
+    """Formula in words and score, with the held-out interval where there is one."""
+    if position < 0:
+        return "", ""
+    row = row_of(explanations, position)
+    held_out, interval = row.cells.get("held out", ""), row.cells.get("95 %", "")
+    score = row.cells.get("AUROC", "")
+    beside = f" (held out {held_out}, {interval})" if interval else ""
+    return row.formula, score + beside

@@ -1,0 +1,169 @@
+"""Labels as one file to share: Parquet, CSV, Markdown, or JSON that loads again."""
+
+import base64
+import binascii
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from invert_jax import tables
+from invert_jax.explanations import Explanations
+
+FORMAT = "invert_jax labels"
+VERSION = 1
+SUFFIXES = (".parquet", ".csv", ".json", ".md")
+# Key of the provenance in the metadata of a Parquet file.
+METADATA = b"invert_jax"
+# What Markdown could take for markup.
+MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$-])")
+
+
+def export(
+    explanations: Explanations, path: str | os.PathLike, *, all_ranks: bool = False
+) -> None:
+    """Write the labels to one file, in the format that the name of the file ends in.
+
+    Parquet and JSON hold where the labels come from as well: layer, settings, versions
+    and content hashes, in the metadata `invert_jax` and in `run`. JSON holds all that
+    there is, and `load_json` gives the same explanations again without activations. CSV
+    and Markdown are tables to read.
+
+    Args:
+        explanations: Of one layer.
+        path: To a .parquet, .csv, .json or .md; a file that is there is replaced.
+        all_ranks: Whether to write the whole beam, not the best formula only.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise ValueError(
+            f"`path` must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}; got "
+            f"{str(path)!r}."
+        )
+    if path.is_dir():
+        raise ValueError(f"`path` must be a file; {str(path)!r} is a folder.")
+    labels = tables.to_arrow(explanations, all_ranks=all_ranks)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as draft:
+        written = Path(draft) / "labels"
+        if path.suffix == ".csv":
+            pa.csv.write_csv(labels, written)
+        elif path.suffix == ".md":
+            written.write_text(_markdown(explanations, labels), encoding="utf-8")
+        elif path.suffix == ".parquet":
+            run = json.dumps(_saved(explanations, Path(draft) / "saved")[0])
+            metadata = {**(labels.schema.metadata or {}), METADATA: run.encode()}
+            pq.write_table(labels.replace_schema_metadata(metadata), written)
+        else:
+            text = _json(explanations, labels, Path(draft) / "saved")
+            written.write_text(text, encoding="utf-8")
+        os.replace(written, path)
+
+
+def load_json(path: str | os.PathLike) -> Explanations:
+    """The explanations in a JSON file written by `export`; nothing is unpickled."""
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"`path` must hold JSON; {str(path)!r}: {error}.") from error
+    known = isinstance(content, Mapping) and content.get("format") == FORMAT
+    if not known or content.get("version") != VERSION:
+        raise ValueError(
+            f"`path` must be a JSON file of {FORMAT}, version {VERSION}; "
+            f"{str(path)!r} is not."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _unpack(content, Path(folder))
+        except (KeyError, TypeError, AttributeError, binascii.Error) as error:
+            raise ValueError(
+                f"`path` must hold whole labels; {str(path)!r} is damaged: {error!r}."
+            ) from error
+        return tables.load(folder)
+
+
+def _saved(explanations: Explanations, folder: Path) -> tuple[dict, dict[str, bytes]]:
+    """What `save` writes: the description, and the Parquet files by name."""
+    tables.save(explanations, folder)
+    text = (folder / tables.DESCRIPTION).read_text(encoding="utf-8")
+    files = {each.name: each.read_bytes() for each in folder.glob("*.parquet")}
+    return json.loads(text), files
+
+
+def _json(explanations: Explanations, labels: pa.Table, folder: Path) -> str:
+    """The labels to read, the run, and the files of `save` in base64."""
+    run, files = _saved(explanations, folder)
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "run": run,
+        "labels": [
+            {name: _known(value) for name, value in row.items()}
+            for row in labels.to_pylist()
+        ],
+        "files": {
+            name: base64.b64encode(each).decode("ascii")
+            for name, each in sorted(files.items())
+        },
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _unpack(content: Mapping, folder: Path) -> None:
+    """Write the folder that `save` would, of the files it knows only."""
+    text = json.dumps(content["run"])
+    (folder / tables.DESCRIPTION).write_text(text, encoding="utf-8")
+    for name, text in content["files"].items():
+        if name not in tables.OURS or not name.endswith(".parquet"):
+            raise KeyError(f"no file of explanations is named {name!r}")
+        (folder / name).write_bytes(base64.b64decode(text, validate=True))
+
+
+def _known(value: object) -> object:
+    """The value; None for what JSON has no number for."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _markdown(explanations: Explanations, labels: pa.Table) -> str:
+    """A heading, the run in a line, and a table; names cannot become markup."""
+    settings = explanations.settings
+    heading = f"Labels of {explanations.layer or 'a layer'}"
+    run = (
+        f"{explanations.num_neurons} neurons, {explanations.num_samples} samples, "
+        f"at most {settings.max_length} literals, beam of {settings.beam_size}, "
+        f"{settings.min_fraction:g} to {settings.max_fraction:g} of the samples, "
+        f"sign {settings.sign}."
+    )
+    names = labels.column_names
+    lines = [f"# {_escaped(heading)}", "", run, ""]
+    lines += [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+    for row in labels.to_pylist():
+        cells = (_escaped(_cell(row[name])) for name in names)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(value: object) -> str:
+    """A value as text of a table."""
+    if _known(value) is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _escaped(text: str) -> str:
+    r"""Text that Markdown shows as it is.
+
+    >>> print(_escaped("<b>|x_1|"))
+    \<b\>\|x\_1\|
+    """
+    return MARKUP.sub(r"\\\1", " ".join(text.splitlines()))

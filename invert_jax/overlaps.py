@@ -1,0 +1,117 @@
+"""How much the supports of two sets of formulas overlap."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float, Int
+
+from invert_jax.concepts.table import Concepts
+from invert_jax.explanations import Explanations
+from invert_jax.holdout import FormulaMasks, literals_of
+from invert_jax.reports.inputs import concepts_in_order
+
+BLOCK = 1024
+
+
+class Supports(NamedTuple):
+    """Where the best formulas of two sets hold, on the samples that differ in either.
+
+    Attributes:
+        first: Of `a`; nowhere without a formula.
+        second: Of `b`.
+        counts: Samples of each row.
+    """
+
+    first: Bool[np.ndarray, "neurons_a rows"]
+    second: Bool[np.ndarray, "neurons_b rows"]
+    counts: Int[np.ndarray, " rows"]
+
+    @classmethod
+    def of(
+        cls,
+        a: Explanations,
+        b: Explanations,
+        concepts: Concepts | tuple[Concepts, Concepts],
+    ) -> "Supports":
+        """The supports of two sets of labels.
+
+        Args:
+            a: One set.
+            b: The other.
+            concepts: The table of both, or one for each, of the same samples.
+        """
+        tables = (concepts, concepts) if isinstance(concepts, Concepts) else concepts
+        if len(tables) != 2 or not all(isinstance(each, Concepts) for each in tables):
+            raise TypeError("`concepts` must be a Concepts table, or one for each.")
+        of_a, of_b = (
+            concepts_in_order(table, each, f" {name!r}")
+            for table, each, name in zip(tables, (a, b), "ab", strict=True)
+        )
+        _check_same_samples(of_a, of_b)
+        pair = of_a.row_of_sample.astype(np.int64) * of_b.num_rows + of_b.row_of_sample
+        pairs, counts = np.unique(pair, return_counts=True)
+        rows_a, rows_b = np.divmod(pairs, of_b.num_rows)
+        return cls(_masks(a, of_a)[:, rows_a], _masks(b, of_b)[:, rows_b], counts)
+
+    def overlap_of_pairs(
+        self, first: Int[np.ndarray, " pairs"], second: Int[np.ndarray, " pairs"]
+    ) -> Float[np.ndarray, " pairs"]:
+        """Jaccard index of each pair; nan where neither holds anywhere."""
+        result = np.zeros(len(first))
+        for start in range(0, len(first), BLOCK):
+            here = slice(start, start + BLOCK)
+            one, other = self.first[first[here]], self.second[second[here]]
+            shared, either = (one & other) @ self.counts, (one | other) @ self.counts
+            result[here] = _ratio(shared, either)
+        return result
+
+    def best_of_second(
+        self, first: Int[np.ndarray, " labels"], second: Int[np.ndarray, " others"]
+    ) -> tuple[Int[np.ndarray, " labels"], Float[np.ndarray, " labels"]]:
+        """For each of some neurons of `a` the place in `second` of largest overlap."""
+        weights = self.counts.astype(np.float64)
+        others = sp.csr_array(self.second[second].T.astype(np.float64))
+        sizes = self.second[second] @ self.counts
+        places = np.zeros(len(first), np.int64)
+        best = np.zeros(len(first))
+        for start in range(0, len(first), BLOCK):
+            here = slice(start, start + BLOCK)
+            masks = self.first[first[here]]
+            # Whole numbers below 2**53 are exact in float64.
+            shared = (masks * weights) @ others
+            either = (masks @ self.counts)[:, None] + sizes - shared
+            overlaps = _ratio(shared, either)
+            places[here] = overlaps.argmax(1)
+            best[here] = overlaps.max(1)
+        return places, best
+
+
+def _ratio(shared: np.ndarray, either: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return shared / np.where(either > 0, either, np.nan)
+
+
+def _check_same_samples(a: Concepts, b: Concepts) -> None:
+    """Refuse tables of other samples."""
+    if a.num_samples != b.num_samples:
+        raise ValueError(
+            "`concepts` must describe the same samples, in the same order; got "
+            f"{a.num_samples} and {b.num_samples}."
+        )
+    if a.ids is not None and b.ids is not None and not np.array_equal(a.ids, b.ids):
+        raise ValueError(
+            "`concepts` must describe the same samples, in the same order; their ids "
+            "differ. Concepts.align reorders them."
+        )
+
+
+def _masks(
+    explanations: Explanations, concepts: Concepts
+) -> Bool[np.ndarray, "neurons rows"]:
+    """Where the best formula of each neuron holds; nowhere without one."""
+    masks = FormulaMasks(concepts)
+    result = np.zeros((len(explanations), concepts.num_rows), bool)
+    for position in np.flatnonzero(explanations.lengths[:, -1, 0] > 0):
+        result[position] = masks.of(*literals_of(explanations, int(position), -1, 0))
+    return result

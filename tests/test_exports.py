@@ -1,0 +1,141 @@
+import base64
+import csv
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import invert_jax as ij
+from invert_jax import tables
+from invert_jax.exports import export, load_json
+from tests.worlds import QUIET, assert_same
+
+NAMES = ("a|b", "<b>c</b>", '"quoted", `code`', "日本 🐙", "*star* _under_")
+
+
+@pytest.fixture(scope="module")
+def explanations():
+    rng = np.random.default_rng(0)
+    masks = rng.random((120, 5)) < 0.4
+    values = np.column_stack([masks + rng.normal(size=(120, 5)), np.zeros(120)])
+    concepts = ij.Concepts.from_masks(masks, NAMES)
+    labels = ij.explain(
+        values.astype(np.float32), concepts, max_length=2, beam_size=2,
+        min_fraction=0.25, holdout=0.3, key=0, options=QUIET,
+    )  # fmt: skip
+    null = ij.null_distribution(concepts, labels, num_draws=19, key=0, options=QUIET)
+    return labels.with_null(null)
+
+
+def test_json_gives_the_same_explanations_again(explanations, tmp_path):
+    export(explanations, tmp_path / "labels.json")
+    again = load_json(tmp_path / "labels.json")
+    assert_same(again, explanations)
+    assert again.formulas[0] == explanations.formulas[0]
+    np.testing.assert_array_equal(again.q_value, explanations.q_value)
+    assert again.held_out is not None and explanations.held_out is not None
+    np.testing.assert_array_equal(
+        again.held_out.intervals, explanations.held_out.intervals
+    )
+
+
+def test_json_says_where_the_labels_come_from(explanations, tmp_path):
+    export(explanations, tmp_path / "labels.json")
+    content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
+    assert set(content) == {"format", "version", "run", "labels", "files"}
+    run = content["run"]
+    assert run["settings"]["max_length"] == 2
+    assert run["sources"] == explanations.sources
+    assert "jax" in run["versions"]
+    assert [row["formula"] for row in content["labels"]] == [
+        None if best is None else str(best) for best, *_ in explanations.formulas
+    ]
+    assert content["labels"][5]["score"] is None
+    assert content["labels"][5]["status"] == "constant"
+
+
+def test_all_ranks_are_exported_if_asked_for(explanations, tmp_path):
+    export(explanations, tmp_path / "labels.csv", all_ranks=True)
+    with (tmp_path / "labels.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == (explanations.lengths[:, -1] > 0).sum()
+    assert {row["rank"] for row in rows} == {"0", "1"}
+
+
+def test_parquet_has_the_labels_and_the_run(explanations, tmp_path):
+    export(explanations, tmp_path / "labels.parquet")
+    table = pq.read_table(tmp_path / "labels.parquet")
+    assert table.to_pylist() == explanations.to_arrow().to_pylist()
+    run = json.loads(table.schema.metadata[b"invert_jax"])
+    assert run["concept_names"] == list(NAMES)
+
+
+def test_markdown_shows_names_as_they_are(explanations, tmp_path):
+    export(explanations, tmp_path / "labels.md")
+    lines = (tmp_path / "labels.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    columns = explanations.to_arrow().column_names
+    assert len(rows) == 2 + len(explanations)
+    for row in rows:
+        assert row.replace("\\|", "").count("|") == len(columns) + 1
+    assert "<b>" not in "\n".join(rows)
+
+
+def test_an_older_file_is_replaced_and_nothing_else_is_left(explanations, tmp_path):
+    (tmp_path / "labels.md").write_text("old")
+    export(explanations, tmp_path / "labels.md")
+    assert [each.name for each in tmp_path.iterdir()] == ["labels.md"]
+
+
+@pytest.mark.parametrize("name", ["labels", "labels.xlsx", "labels.json.gz"])
+def test_an_unknown_format_is_refused(explanations, tmp_path, name):
+    with pytest.raises(ValueError, match=r"must end in .parquet, .csv, .json or .md"):
+        export(explanations, tmp_path / name)
+
+
+def test_a_folder_is_no_file(explanations, tmp_path):
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(ValueError, match="`path` must be a file"):
+        export(explanations, tmp_path / "a.json")
+
+
+def test_other_json_is_refused(tmp_path):
+    path = tmp_path / "labels.json"
+    for text in ("{}", "[]", '"x"', json.dumps({"format": "invert_jax labels"})):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="must be a JSON file of"):
+            load_json(path)
+    path.write_text("{")
+    with pytest.raises(ValueError, match="must hold JSON"):
+        load_json(path)
+    with pytest.raises(FileNotFoundError):
+        load_json(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"../evil.parquet": "AAAA"}},
+        {"files": {"explanations.json": "AAAA"}},
+        {"files": {"neurons.parquet": "not base64"}},
+        {"files": None},
+        {"run": None},
+        {"files": {}},
+        {"files": {"neurons.parquet": base64.b64encode(b"x").decode()}},
+    ],
+)
+def test_damaged_or_malicious_json_is_refused(explanations, tmp_path, change):
+    path = tmp_path / "labels.json"
+    export(explanations, path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content | change))
+    with pytest.raises(ValueError, match="`path` must"):
+        load_json(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["labels.json"]
+
+
+def test_the_files_in_json_are_those_of_save(explanations, tmp_path):
+    export(explanations, tmp_path / "labels.json")
+    content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
+    assert set(content["files"]) <= set(tables.OURS)
