@@ -46,7 +46,7 @@ LAYERS = {
     "engine": "options inputs keys parts blocks splits holdout jobs engine",
     "audits": "drawing nulls",
     "reports": """
-        comparison displays exports lookups reports/__init__ reports/behavior
+        comparison displays exports lookups overlaps reports/__init__ reports/behavior
         reports/evidence reports/heat reports/inputs reports/packing reports/page
         reports/payload reports/pictures reports/plots reports/rendering
         reports/summary reports/words
@@ -57,7 +57,8 @@ LAYERS = {
         demo/labels demo/network demo/screen
     """,
     "cli": """
-        sources cli/__init__ cli/collect cli/demo cli/explain cli/main cli/words
+        sources places cli/__init__ cli/collect cli/demo cli/explain cli/main
+        cli/report cli/words
         __main__
     """,
 }
