@@ -197,3 +197,79 @@ def test_pickled_or_short_label_arrays_are_refused(tmp_path):
     for name in ("pickled.npy", "short.npy"):
         with pytest.raises(ValueError, match=rf"{name} cannot be read as npy"):
             read_concepts(f"imagenet:{tmp_path / name}")
+
+
+# Sources together.
+
+
+def attributes_file(path, ids, values):
+    """A table of one attribute that a user has noted by hand."""
+    rows = [f"{id_},{int(value)}" for id_, value in zip(ids, values, strict=True)]
+    path.write_text("\n".join(["id,watermark", *rows]))
+    return path
+
+
+def test_a_table_from_a_file_joins_a_tfds_data_set_by_ids(directory, tmp_path, rng):
+    labels = ij.concepts.from_tfds(directory, "train", progress=False)
+    values = rng.random(NUM_EXAMPLES) < 0.5
+    path = attributes_file(tmp_path / "marks.csv", labels.ids, values)
+
+    both = labels.join(ij.concepts.from_file(path))
+
+    assert both.names == (*labels.names, "watermark")
+    assert both.masks(["watermark"])[:, 0].tolist() == values.tolist()
+
+
+def test_tables_of_other_samples_are_neither_joined_nor_stacked_twice(
+    directory, tmp_path
+):
+    labels = ij.concepts.from_tfds(directory, "train", progress=False)
+    ids = [f"train-{number}" for number in range(1, NUM_EXAMPLES + 1)]
+    path = attributes_file(tmp_path / "marks.csv", ids, [True] * NUM_EXAMPLES)
+    with pytest.raises(ValueError, match=r"same samples.*'train-0'"):
+        labels.join(ij.concepts.from_file(path))
+    half = ij.concepts.from_tfds(directory, "train[:5]", progress=False)
+    with pytest.raises(ValueError, match="`ids` must be unique"):
+        labels.stack(half, missing="absent")
+
+
+def test_the_cells_of_coco_boxes_are_the_positions_of_a_layer(tmp_path, rng):
+    """Bright boxes on dark pictures: the layer that sees brightness is the concept."""
+    pictures = 0.1 * rng.random((30, 8, 8)).astype(np.float32)
+    images, annotations = [], []
+    for number, picture in enumerate(pictures):
+        row, column = rng.integers(4, size=2) * 2
+        picture[row : row + 2, column : column + 2] += 1
+        images.append(
+            {"id": number, "file_name": f"{number}.jpg", "width": 8, "height": 8}
+        )
+        where = {"category_id": 1 + number % 2, "bbox": [int(column), int(row), 2, 2]}
+        annotations.append({"id": number, "image_id": number} | where)
+    categories = [
+        {"id": 1, "name": "cat", "supercategory": "animal"},
+        {"id": 2, "name": "dog", "supercategory": "animal"},
+    ]
+    path = tmp_path / "instances_val.json"
+    path.write_text(
+        json.dumps(
+            {"images": images, "annotations": annotations, "categories": categories}
+        )
+    )
+    batch = ij.activations.Batch(pictures, [each["file_name"] for each in images])
+
+    def model(pictures):
+        cells = pictures.reshape(-1, 4, 2, 4, 2).mean((2, 4))
+        return {"cells": cells[..., None]}
+
+    cells = ij.activations.collect(model, [batch], pool="positions", progress=False)
+    concepts = ij.concepts.from_file(path, boxes=(4, 4))
+    explanations = ij.explain(
+        cells["cells"], concepts, max_length=1, min_fraction=0.05,
+        options=ij.Options(progress=False),
+    )  # fmt: skip
+
+    assert concepts.ids is not None and cells["cells"].ids is not None
+    assert concepts.ids.tolist() == cells["cells"].ids.tolist()
+    assert concepts.ids[5].item() == "0.jpg@1,1"
+    assert best(explanations) == ["supercategory=animal"]
+    assert explanations.scores[0, 0] == 1
