@@ -76,8 +76,8 @@ class Unit:
 
     def __repr__(self) -> str:
         formula = self.formula
-        said = f"{str(formula)!r}, {self.score:.4f}" if formula else self.status
-        return f"Unit({self.neuron}, {said})"
+        label = None if formula is None else f"{str(formula)!r}, {self.score:.4f}"
+        return f"Unit({self.neuron}, {label or self.status})"
 
     def __str__(self) -> str:
         return printed(self.__rich__())

@@ -1,6 +1,7 @@
 """The result: for each neuron the formulas that it detects best."""
 
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,13 +13,18 @@ from jaxtyping import Bool, Float, Int
 from invert_jax.core.significance import log10_mannwhitney
 from invert_jax.formula import Formula
 from invert_jax.held_out import HeldOut
-from invert_jax.settings import SearchSettings
+from invert_jax.positions import checked_positions
+from invert_jax.settings import SearchSettings, check_whole
 from invert_jax.significance import Significance
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
+    from rich.console import Group
 
+    from invert_jax.concepts.table import Concepts
+    from invert_jax.displays import Unit
+    from invert_jax.lookups import Coverage
     from invert_jax.nulls import Null
 
 LABELED = "labeled"
@@ -202,7 +208,8 @@ class Explanations:
         Args:
             length: 1 to `max_length`.
         """
-        if not 1 <= length <= self.max_length:
+        check_whole("length", length, 1)
+        if length > self.max_length:
             raise ValueError(
                 f"`length` must be in [1, {self.max_length}], the lengths searched; "
                 f"got {length}."
@@ -251,21 +258,37 @@ class Explanations:
             operators,
         )
 
-    def neurons_for(self, concept: str) -> Int[np.ndarray, " found"]:
-        """Neurons whose best formula uses a concept as it is, best score first.
+    def unit(self, neuron: int) -> "Unit":
+        """One neuron, by its index in the layer; shows all formulas where printed."""
+        from invert_jax.displays import unit_of
+
+        return unit_of(self, neuron)
+
+    def neurons_for(
+        self,
+        wanted: str | Formula,
+        *,
+        min_score: float | None = None,
+        hypernyms: "bool | Concepts" = False,
+    ) -> Int[np.ndarray, " found"]:
+        """Neurons labeled by a concept or formula, best score first, as indices.
 
         Args:
-            concept: A name; a synonym finds the concept that stood for it.
-
-        Returns:
-            Their indices in the layer.
+            wanted: A concept, used as it is; "~dog" for one that is negated; or a
+                formula that the label is to be equivalent to.
+            min_score: Least AUROC; for sign "negative" of 1 minus the AUROC.
+            hypernyms: Whether a kind of the concept, in WordNet, will do; the concepts
+                themselves where their descriptions say what the names mean.
         """
-        column = self._column_of(concept)
-        uses = (self.literals[:, -1, 0] == 2 * column).any(-1)
-        found = np.flatnonzero(uses)
-        best = self.scores[found, 0]
-        best = -best if self.settings.sign == "positive" else best
-        return self.neurons[found[np.argsort(best, kind="stable")]]
+        from invert_jax.lookups import neurons_for
+
+        return neurons_for(self, wanted, min_score=min_score, hypernyms=hypernyms)
+
+    def coverage(self, *, min_score: float | None = None) -> "Coverage":
+        """Which concepts the labels name, how often, and which none does."""
+        from invert_jax.lookups import coverage
+
+        return coverage(self, min_score=min_score)
 
     def to_arrow(self, *, all_ranks: bool = False) -> "pyarrow.Table":
         """One row per neuron, or per neuron and rank, as a pyarrow table."""
@@ -289,12 +312,18 @@ class Explanations:
 
         save(self, path)
 
+    def export(self, path, *, all_ranks: bool = False) -> None:
+        """Write one .parquet, .csv, .json or .md to share; `load` reads the .json."""
+        from invert_jax.exports import export
+
+        export(self, path, all_ranks=all_ranks)
+
     @classmethod
     def load(cls, path) -> "Explanations":
-        """Read a folder written by `save`."""
-        from invert_jax.tables import load
+        """Read a folder written by `save`, or a .json written by `export`."""
+        from invert_jax import exports, tables
 
-        return load(path)
+        return (exports.load_json if _is_json(path) else tables.load)(path)
 
     def __len__(self) -> int:
         return self.num_neurons
@@ -312,6 +341,16 @@ class Explanations:
 
         return to_text(self)
 
+    def __rich__(self) -> "Group":
+        from invert_jax.displays import layer_table
+
+        return layer_table(self)
+
+    def _repr_html_(self) -> str:
+        from invert_jax.displays import layer_html
+
+        return layer_html(self)
+
     def _significance(self, name: str) -> Significance:
         """What `with_null` found; an error if it was not called."""
         if self.significance is None:
@@ -321,47 +360,9 @@ class Explanations:
             )
         return self.significance
 
-    def _column_of(self, concept: str) -> int:
-        """The column that stands for a concept; an error names those alike."""
-        if concept in self.concept_names:
-            return self.concept_names.index(self._representative(concept))
-        from difflib import get_close_matches
 
-        near = get_close_matches(concept, self.concept_names, 3)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise ValueError(
-            f"`concept` must be one of the concepts searched; got {concept!r}.{hint}"
-        )
-
-    def _representative(self, concept: str) -> str:
-        """The concept of the same samples that was searched."""
-        for name, others in self.synonyms.items():
-            if concept in others:
-                return name
-        return concept
-
-
-def checked_positions(
-    positions: Sequence[int] | np.ndarray, num_neurons: int
-) -> Int[np.ndarray, " chosen"]:
-    """Positions of neurons, counted from the end where negative.
-
-    Args:
-        positions: Whole numbers, or a truth value for each neuron.
-        num_neurons: How many there are.
-    """
-    chosen = np.asarray(positions)
-    if chosen.size == 0 and chosen.ndim == 1:
-        return np.zeros(0, np.int64)
-    if chosen.dtype == bool and chosen.shape == (num_neurons,):
-        return np.flatnonzero(chosen)
-    whole = chosen.ndim == 1 and chosen.dtype.kind in "iu"
-    if not whole or (np.abs(2 * chosen.astype(np.int64) + 1) > 2 * num_neurons).any():
-        raise ValueError(
-            f"`positions` must be whole numbers of the {num_neurons} neurons, or a "
-            f"truth value for each; got {positions!r}."
-        )
-    return chosen.astype(np.int64) % num_neurons
+def _is_json(path) -> bool:
+    return str(path).endswith(".json") and not os.path.isdir(path)
 
 
 class Formulas(Sequence):

@@ -42,11 +42,14 @@ LAYERS = {
         concepts/_tfds_values concepts/files concepts/synset_names concepts/synsets
         concepts/table concepts/tfds concepts/wordnet
     """,
-    "explanations": "settings significance held_out explanations tables",
+    "explanations": """
+        settings significance held_out positions explanations tables displays exports
+        lookups
+    """,
     "engine": "options inputs keys parts blocks splits holdout jobs engine",
     "audits": "drawing nulls",
     "reports": """
-        comparison displays exports lookups overlaps reports/__init__ reports/behavior
+        comparison overlaps reports/__init__ reports/behavior
         reports/evidence reports/heat reports/inputs reports/packing reports/page
         reports/payload reports/pictures reports/plots reports/rendering
         reports/summary reports/words
