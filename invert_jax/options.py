@@ -1,5 +1,6 @@
 """How to run: choices that change no result."""
 
+import numbers
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class Options:
     output: str | os.PathLike | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.memory_budget, int) or self.memory_budget < MEBIBYTE:
+        whole = isinstance(self.memory_budget, numbers.Integral)
+        if not whole or self.memory_budget < MEBIBYTE:
             raise ValueError(
                 "`memory_budget` must be a whole number of bytes, at least 2**20; "
                 f"got {self.memory_budget!r}."
@@ -40,3 +42,11 @@ class Options:
             object.__setattr__(self, "devices", (self.devices,))
         if self.devices is not None and len(self.devices) == 0:
             raise ValueError("`devices` must hold at least one device; got none.")
+        for device in self.devices or ():
+            if not isinstance(device, jax.Device):
+                raise TypeError(
+                    "`devices` must be devices of JAX, as jax.devices() lists them; "
+                    f"got {device!r}."
+                )
+        if not isinstance(self.progress, bool):
+            raise TypeError(f"`progress` must be True or False; got {self.progress!r}.")

@@ -11,6 +11,7 @@ from invert_jax.core.objectives import AUROC, Objective
 OBJECTIVES = {"auroc": AUROC}
 SIGNS = ("positive", "negative")
 FEW_POSITIVES = 20
+MAX_BEAM_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,16 @@ class SearchSettings:
 
     def _check(self) -> None:
         """Refuse what cannot be searched for."""
-        _check_whole("max_length", self.max_length, 1)
+        check_whole("max_length", self.max_length, 1)
         if self.max_length > MAX_LENGTH:
             raise ValueError(
                 f"`max_length` must be at most {MAX_LENGTH}; got {self.max_length}."
             )
-        _check_whole("beam_size", self.beam_size, 1)
+        check_whole("beam_size", self.beam_size, 1)
+        if self.beam_size > MAX_BEAM_SIZE:
+            raise ValueError(
+                f"`beam_size` must be at most {MAX_BEAM_SIZE}; got {self.beam_size}."
+            )
         _check_fraction("min_fraction", self.min_fraction)
         _check_fraction("max_fraction", self.max_fraction)
         if self.min_fraction > self.max_fraction:
@@ -62,7 +67,7 @@ class SearchSettings:
         _check_choice("sign", self.sign, SIGNS)
         _check_choice("objective", self.objective, tuple(OBJECTIVES))
         if self.num_literals is not None:
-            _check_whole("num_literals", self.num_literals, 2)
+            check_whole("num_literals", self.num_literals, 2)
             if self.num_literals % 2:
                 raise ValueError(
                     "`num_literals` must be even, since a concept comes with its "
@@ -100,7 +105,7 @@ def fraction_of_few(num_samples: int) -> str:
     return f"{float(rounded):.{digits}f}".rstrip("0")
 
 
-def _check_whole(name: str, value: object, smallest: int) -> None:
+def check_whole(name: str, value: object, smallest: int) -> None:
     """Refuse what is no whole number or too small."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be a whole number; got {value!r}.")

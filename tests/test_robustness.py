@@ -28,13 +28,15 @@ def world():
 def test_a_part_with_a_changed_byte_is_no_part_or_the_same(tmp_path, rng):
     arrays = {"a": np.arange(50), "b": np.ones(3)}
     parts.save_part(tmp_path, "key", arrays)
+    assert parts.load_part(tmp_path, "key") is not None
     whole = bytearray((tmp_path / "key.npz").read_bytes())
     for place in rng.choice(len(whole), 300, replace=False):
         changed = whole.copy()
         changed[place] ^= 0xFF
         (tmp_path / "key.npz").write_bytes(changed)
         loaded = parts.load_part(tmp_path, "key")
-        if loaded is not None and loaded.keys() == arrays.keys():
+        if loaded is not None:
+            assert loaded.keys() == arrays.keys()
             for name, values in arrays.items():
                 np.testing.assert_array_equal(loaded[name], values)
 
@@ -61,7 +63,7 @@ def test_the_folder_one_stands_in_is_a_folder(tmp_path, monkeypatch):
     world = worlds.make_world()
     (tmp_path / "new").mkdir()
     monkeypatch.chdir(tmp_path / "new")
-    with pytest.raises(ValueError, match=r"`path`|`output`"):
+    with pytest.raises(ValueError, match="`output` must not be the current folder"):
         explain(
             world.activations,
             world.concepts,
@@ -142,9 +144,10 @@ def test_progress_does_not_go_to_what_is_piped_on():
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(worlds.ROOT)},
+        env={**os.environ, "PYTHONPATH": str(worlds.ROOT), "FORCE_COLOR": "1"},
     )
     assert shown.stdout == ""
+    assert "100%" in shown.stderr
 
 
 def test_a_layer_with_brackets_in_its_name_is_explained(world):
@@ -185,12 +188,35 @@ def test_ids_are_shown_as_they_are(world):
         explain(activations, world.concepts.with_ids(np.arange(60)))
 
 
-def test_sparse_activations_are_taken_or_refused_clearly(world):
-    with as_in_production():
-        try:
-            explain(scipy.sparse.csr_array(world.activations), world.concepts)
-        except (TypeError, ValueError) as error:
-            assert "`activations`" in str(error)
+def test_sparse_activations_are_refused_with_the_cure(world):
+    with as_in_production(), pytest.raises(TypeError, match=r"dense.*\.toarray\(\)"):
+        explain(scipy.sparse.csr_array(world.activations), world.concepts)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"devices": ["cpu"]}, "`devices` must be devices of JAX"),
+        ({"devices": []}, "`devices` must hold at least one"),
+        ({"progress": "no"}, "`progress` must be True or False"),
+        ({"memory_budget": 1000}, "`memory_budget` must be"),
+    ],
+)
+def test_wrong_options_are_named(options, message):
+    with as_in_production(), pytest.raises((TypeError, ValueError), match=message):
+        ij.Options(**options)
+
+
+def test_a_beam_that_no_memory_holds_is_refused(world):
+    with pytest.raises(ValueError, match="`beam_size` must be at most 1024"):
+        ij.explain(world.activations, world.concepts, beam_size=10**9)
+
+
+@pytest.mark.parametrize("length", [1.5, True])
+def test_a_length_that_is_not_whole_is_refused(world, length):
+    found = explain(world.activations, world.concepts)
+    with as_in_production(), pytest.raises(TypeError, match="`length` must be a whole number"):
+        found.at_length(length)
 
 
 def test_names_of_layers_that_are_no_text_are_refused(world, tmp_path):
