@@ -2,6 +2,8 @@
 
 An objective is a score of a mask that depends on two numbers alone: the sum of a
 per-sample integer weight inside the mask, and the number of samples inside it. The
+weights are the centered doubled midranks: they sum to zero, and those of n of N samples
+to at most n (N - n) in size, which is what the sizes of the exact products rest on. The
 search computes both for all candidates by one matrix product and knows nothing else.
 Two functions turn them into an order: one in float32 that narrows the candidates, one
 exact that decides among those left.
@@ -28,14 +30,12 @@ class Objective(NamedTuple):
         loss: Exact counterpart: words of (sums, num_positives, num_samples), smaller
             is better; to be compared one after the other; equal for equal scores.
         score: The score itself as float64, on the host, of the same as int64.
-        reflect: The score of the activations from that of the negated activations.
     """
 
     approximate: Callable[..., Array]
     margin: float
     loss: Callable[..., tuple[Array, ...]]
     score: Callable[..., np.ndarray]
-    reflect: Callable[[np.ndarray], np.ndarray]
 
 
 def approximate_auroc(
@@ -91,5 +91,4 @@ AUROC = Objective(
     margin=2.0**-20,
     loss=auroc_loss,
     score=auroc_score,
-    reflect=lambda score: 1 - score,
 )

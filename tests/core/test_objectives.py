@@ -102,11 +102,3 @@ def test_the_approximate_score_errs_by_less_than_the_margin(rng, num_samples):
 def test_the_approximate_score_of_no_difference_is_zero():
     found = approximate_auroc(jnp.float32([0]), jnp.int32([5]), num_samples=9)
     assert found.tolist() == [0]
-
-
-def test_reflecting_gives_the_score_of_the_activations_from_the_negated(rng):
-    sums, counts = sums_and_counts(rng, 1000)
-    negated = auroc_score(-sums, counts, num_samples=1000)
-    np.testing.assert_allclose(
-        AUROC.reflect(negated), auroc_score(sums, counts, num_samples=1000), atol=2e-16
-    )
