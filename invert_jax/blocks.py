@@ -90,7 +90,8 @@ class Blocks:
         """
         num_chunks, num_concepts, num_words = self.table.words.shape
         columns = self.layout.num_limbs + 1
-        sample_numbers = 4 * len(self.row_of_sample)
+        # On a device the sort and its ties hold many arrays of all samples at once.
+        sample_numbers = (4 if self.on_cpu else 16) * len(self.row_of_sample)
         weight_numbers = 4 * num_chunks * columns * self.layout.rows_per_chunk
         pair_numbers = beam * num_concepts * (2 * columns + 16)
         masked_numbers = beam * columns * self.layout.rows_per_chunk
