@@ -142,7 +142,8 @@ def save(explanations: Explanations, path: str | os.PathLike) -> None:
     """Write the folder `path`: Parquet for the arrays, JSON for all else.
 
     The folder is written beside and renamed, so that none is ever half-written. An
-    older result of the same name is replaced; anything else in the way is an error.
+    older result of the same name is replaced, once the new one is whole; anything else
+    in the way is an error.
     """
     path = Path(path).resolve()
     check_target(path)

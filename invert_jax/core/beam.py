@@ -90,7 +90,7 @@ def merge(
 def exact_order(
     beam: Beam, *, objective: Objective, num_samples: int
 ) -> Int[Array, " beam"]:
-    """Positions of the formulas from best to worst; empty slots last."""
+    """Positions of the formulas from best to worst; empty slots among the worst."""
     filled = beam.num_positives > 0
     losses = objective.loss(
         exact.normalize(beam.sums), beam.num_positives, num_samples=num_samples

@@ -307,6 +307,8 @@ def lowest_rival(
     score = objective.approximate(
         exact.to_float32(worst.sums), worst.num_positives, num_samples=num_samples
     )
+    # Both scores err by the margin at most, and they are of nearly the same size where
+    # the order is in doubt; twice that is the safe side.
     margin = 4 * objective.margin * jnp.abs(score)
     return jnp.where(worst.num_positives > 0, score - margin, -jnp.inf)
 
