@@ -74,19 +74,22 @@ class Null:
         """What this null says of explanations; see `Explanations.with_null`."""
         alpha = checked_alpha(alpha)
         self._check_same_search(explanations)
-        rows = self._rows_of(explanations)
+        drawn = _drawn_ties(explanations)
+        rows = self._rows_of(drawn.patterns)
         found = _best_scores(
             explanations.rank_sums[:, :, 0], explanations.supports[:, :, 0],
             explanations.num_samples, explanations.settings,
         )  # fmt: skip
         num_reached = np.zeros(found.shape, np.int64)
         extrapolated = np.full((*found.shape, 3), np.nan)
-        for row in range(len(self.patterns)):
+        keys = np.stack((rows, drawn.untied, drawn.is_loose), axis=1)
+        kinds, kind = np.unique(keys[rows >= 0], axis=0, return_inverse=True)
+        for each, (row, untied, is_loose) in enumerate(kinds.tolist()):
+            neurons = np.flatnonzero(rows >= 0)[kind == each]
             for step in range(found.shape[1]):
-                here = (rows == row) & ~np.isnan(found[:, step]), step
-                num_reached[here], extrapolated[here] = _compared(
-                    found[here], self._best[row, :, step]
-                )
+                best = self._comparable(row, step, untied, is_loose=bool(is_loose))
+                here = neurons, step
+                num_reached[here], extrapolated[here] = _compared(found[here], best)
         p_search = nulls.permutation_p(num_reached, num_draws=self.num_draws)
         p_search = np.where(np.isnan(found), np.nan, p_search)
         return Significance(
@@ -143,11 +146,31 @@ class Null:
             self.rank_sums, self.supports, self.num_samples, self.settings
         )
 
-    def _rows_of(self, explanations: Explanations) -> Int[np.ndarray, " neurons"]:
-        """The pattern of each neuron; an error if it was not drawn."""
+    def _comparable(
+        self, row: int, step: int, untied: int, *, is_loose: bool
+    ) -> Float[np.ndarray, " draws"]:
+        """Best scores of a pattern, raised by what its ties and a neuron's differ."""
+        best, pattern = self._best[row, :, step], self.patterns[row]
+        supports, num_samples = self.supports[row, :, step], self.num_samples
+        if not pattern or (untied == 0 and not is_loose):
+            return best
+        if pattern[0][0] > 0:
+            return best + nulls.score_step(supports, num_samples=num_samples)
+        return best + nulls.allowance(
+            best,
+            supports,
+            untied=untied,
+            num_active=num_samples - pattern[0][1],
+            is_loose=is_loose,
+            num_samples=num_samples,
+        )
+
+    def _rows_of(
+        self, patterns: Sequence[ties.Pattern | None]
+    ) -> Int[np.ndarray, " neurons"]:
+        """The row of each pattern, -1 of None; an error if one was not drawn."""
         row_of = {pattern: row for row, pattern in enumerate(self.patterns)}
-        wanted = _patterns_of(explanations)
-        missing = {each for each in wanted if each is not None} - set(row_of)
+        missing = {each for each in patterns if each is not None} - set(row_of)
         if missing:
             raise ValueError(
                 "`null` must have draws of the ties of every neuron; "
@@ -155,7 +178,7 @@ class Null:
                 f"{min(missing)} (samples below, samples tied). Draw it with "
                 "`like` set to these explanations."
             )
-        return np.array([-1 if each is None else row_of[each] for each in wanted])
+        return np.array([-1 if each is None else row_of[each] for each in patterns])
 
     def _check_same_search(self, explanations: Explanations) -> None:
         """Refuse other concepts, settings or objective."""
@@ -191,8 +214,9 @@ def null_distribution(
     The best score that a neuron without meaning reaches depends on the concepts, the
     settings and the neuron's ties [1]. Those at the lowest value, as left by a
     rectifier, and at any other value that more than a twentieth of the samples share
-    are drawn, on a grid of their size: a neuron uses the next smaller one, which errs
-    to the safe side. What was drawn before is not drawn again.
+    are drawn, on a grid of their size: a neuron uses the next smaller one, with an
+    allowance for what that may lack, which errs to the safe side. What was drawn before
+    is not drawn again.
 
     Args:
         concepts: Those that were explained by.
@@ -226,7 +250,7 @@ def null_distribution(
     layers = list(like.values()) if isinstance(like, Mapping) else [like]
     table = _checked_table(concepts, layers)
     settings = layers[0].settings
-    wanted = {each for layer in layers for each in _patterns_of(layer)} - {None}
+    wanted = {each for layer in layers for each in _drawn_ties(layer).patterns}
     patterns = tuple(sorted(each for each in wanted if each is not None))
     drawing = Drawing(table, settings, int(num_draws), seed, options)
     with Progress(
@@ -247,16 +271,16 @@ def null_distribution(
     )
 
 
-def _patterns_of(explanations: Explanations) -> list[ties.Pattern | None]:
-    """The pattern whose null stands for each neuron; None without a formula."""
-    patterns = ties.drawn_patterns(
-        explanations.tie_groups, num_samples=explanations.num_samples
+def _drawn_ties(explanations: Explanations) -> ties.DrawnTies:
+    """The ties whose null stands for each neuron; None without a formula."""
+    drawn = ties.drawn_ties(
+        explanations.tie_groups,
+        explanations.tie_sums,
+        num_samples=explanations.num_samples,
     )
-    found = explanations.lengths[:, -1, 0] > 0
-    return [
-        pattern if has_formula else None
-        for pattern, has_formula in zip(patterns, found, strict=True)
-    ]
+    found = (explanations.lengths[:, -1, 0] > 0).tolist()
+    pairs = zip(drawn.patterns, found, strict=True)
+    return drawn._replace(patterns=[each if has else None for each, has in pairs])
 
 
 def _best_scores(

@@ -102,6 +102,23 @@ def test_other_ties_keep_the_level_too(concepts, make):
     assert level <= ALPHA + tolerance(count, 499)
 
 
+@pytest.mark.parametrize("num_active", [8, 50, 200])
+@pytest.mark.parametrize("binary", [False, True])
+def test_scores_in_steps_keep_the_level_too(num_active, binary):
+    # Classes of one size and few active samples: a score is a number of hits. Draws of
+    # more active samples would miss the step without an allowance, and call a fifth of
+    # the neurons labeled.
+    count, rng = 400, np.random.default_rng(14)
+    labels = np.arange(NUM_SAMPLES) % 50
+    concepts = ij.Concepts.from_labels(labels, [f"c{k}" for k in range(50)])
+    activations = noise(rng, count, 1 - num_active / NUM_SAMPLES)
+    activations = np.sign(activations) if binary else activations
+    found = explain(activations, concepts)
+    null = null_distribution(concepts, found)
+    level = (found.with_null(null).p_search <= ALPHA).mean()
+    assert level <= ALPHA + tolerance(count)
+
+
 @pytest.mark.parametrize("sign", ["positive", "negative"])
 def test_signs_have_nulls_of_their_own(concepts, sign):
     count = 200

@@ -64,6 +64,60 @@ def permuted_row_sums(
     return sums + lowest * row_counts
 
 
+def score_step(
+    supports: Int[np.ndarray, " draws"], *, num_samples: int
+) -> Float[np.ndarray, " draws"]:
+    """By how much one more active sample in the support raises a score: N / (2 n1 n0).
+
+    >>> score_step(np.array([100]), num_samples=1000).round(6).tolist()
+    [0.005556]
+    """
+    positives = np.maximum(supports, 1).astype(np.float64)
+    return num_samples / (2 * positives * (num_samples - positives))
+
+
+def allowance(
+    scores: Float[np.ndarray, " draws"],
+    supports: Int[np.ndarray, " draws"],
+    *,
+    untied: int,
+    num_active: int,
+    is_loose: bool,
+    num_samples: int,
+) -> Float[np.ndarray, " draws"]:
+    """What a draw of fewer ties may lack to reach a score, because scores are stepped.
+
+    With few active samples, those above the lowest value, a score is near to a function
+    of how many of them are in the support. A draw with r more of them outside of it
+    scores lower by up to r / (2 n0). A draw whose m active samples are untied, where
+    those of a neuron are tied, scores lower by up to one half for each pair of them of
+    which one is in the support: k m / (2 n1 n0), where the score tells that k / n1 is
+    at most 2 score / (1 - m / n0) - 1. Both are small, but without an allowance for
+    them the same step would not be reached. It never exceeds a step.
+
+    Args:
+        scores: Best score of each draw.
+        supports: n1, the support of its formula.
+        untied: r, how many more active samples the draws have than the neuron.
+        num_active: m, active samples of the draws.
+        is_loose: Whether active samples are tied in the neuron and not in the draws.
+        num_samples: N.
+
+    >>> scores, supports = np.array([0.6]), np.array([100])
+    >>> allowance(scores, supports, untied=9, num_active=50, is_loose=False,
+    ...           num_samples=1000).round(6).tolist()
+    [0.005]
+    """
+    negatives = (num_samples - np.maximum(supports, 1)).astype(np.float64)
+    missing = untied / (2 * negatives)
+    if is_loose:
+        among = np.minimum(num_active / negatives, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inside = np.where(among < 1, 2 * scores / (1 - among) - 1, 1)
+        missing = missing + np.clip(inside, 0, 1) * among / 2
+    return np.minimum(missing, score_step(supports, num_samples=num_samples))
+
+
 def reached(
     scores: Float[np.ndarray, " neurons"], drawn: Float[np.ndarray, " draws"]
 ) -> Int[np.ndarray, " neurons"]:

@@ -8,8 +8,11 @@ samples or more, and any other that has more than one sample in twenty. Smaller 
 change the spread of a score by less than a part in a thousand, and are left out.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 
 Pattern = tuple[tuple[int, int], ...]
 # A group is large with more than one sample in so many.
@@ -18,6 +21,23 @@ LARGE = 20
 NUM_GROUPS = LARGE
 # From one point of the grid to the next the variance of a score falls by this factor.
 GRID_STEP = 2**-0.5
+# Ties above the lowest value that take no more than this of the variance do not count.
+SMALL = 0.01
+
+
+class DrawnTies(NamedTuple):
+    """The ties with which the null of each neuron is drawn.
+
+    Attributes:
+        patterns: Their patterns; None for a neuron that needs none.
+        untied: How many samples at the lowest value are outside of the drawn group.
+        is_loose: Whether other ties are not drawn: of another group, or to a noticeable
+            degree of samples outside of the large groups.
+    """
+
+    patterns: Sequence[Pattern | None]
+    untied: Int[np.ndarray, " neurons"]
+    is_loose: Bool[np.ndarray, " neurons"]
 
 
 def group_sizes(midranks: Int[np.ndarray, " samples"]) -> Int[np.ndarray, " samples"]:
@@ -89,29 +109,49 @@ def end_grid(num_samples: int) -> Int[np.ndarray, " points"]:
     return np.unique(np.append(points, 0))
 
 
-def drawn_patterns(
-    groups: Int[np.ndarray, "neurons groups 2"], *, num_samples: int
-) -> list[Pattern]:
-    """For each neuron the pattern whose null stands for its own.
+def drawn_ties(
+    groups: Int[np.ndarray, "neurons groups 2"],
+    tie_sums: Float[np.ndarray, " neurons"],
+    *,
+    num_samples: int,
+) -> DrawnTies:
+    """For each neuron the pattern whose null stands for its own, and how they differ.
 
     The ends of each group are moved inward to the grid, which unties the samples left
     outside. More ties narrow the null, so that fewer err to the safe side; and many
     neurons can share one null.
 
+    Args:
+        groups: Tie patterns.
+        tie_sums: Sum of t**3 - t over all groups of t tied samples.
+        num_samples: N.
+
     >>> groups = np.array([[[0, 700], [0, 0]], [[0, 100], [100, 900]]])
-    >>> drawn_patterns(groups, num_samples=1000)
+    >>> drawn = drawn_ties(groups, np.zeros(2), num_samples=1000)
+    >>> drawn.patterns
     [((0, 664),), ((136, 864),)]
+    >>> drawn.untied.tolist(), drawn.is_loose.tolist()
+    ([36, 100], [False, True])
     """
     grid = end_grid(num_samples)
-    below = groups[:, :, 0]
-    above = num_samples - below - groups[:, :, 1]
+    below, counts = groups[:, :, 0], groups[:, :, 1]
+    above = num_samples - below - counts
     start, rest = grid[np.searchsorted(grid, below)], grid[np.searchsorted(grid, above)]
     size = num_samples - rest - start
-    kept = (groups[:, :, 1] > 0) & (size > 1)
+    kept = (counts > 0) & (size > 1)
+    size = np.where(kept, size, 0)
+    untied = counts - size
     shared: dict[Pattern, Pattern] = {}
     patterns = []
     for neuron, is_kept in enumerate(kept):
         pairs = zip(start[neuron, is_kept], size[neuron, is_kept], strict=True)
         pattern = tuple((int(first), int(count)) for first, count in pairs)
         patterns.append(shared.setdefault(pattern, pattern))
-    return patterns
+    known = (counts.astype(np.float64) ** 3 - counts).sum(1)
+    lowest = np.where(below[:, 0] == 0, counts[:, 0], 0)
+    others = tie_sums - known > SMALL * (num_samples - lowest).astype(np.float64) ** 3
+    return DrawnTies(
+        patterns,
+        np.where(below[:, 0] == 0, untied[:, 0], 0),
+        others | ((untied > 0) & (below > 0)).any(1),
+    )

@@ -61,6 +61,45 @@ def test_a_draw_depends_on_its_number_and_seed_alone():
     assert (row_sums((), rows, 5) != row_sums((), rows, 5, seed=(8,))).any()
 
 
+@pytest.mark.parametrize("is_loose", [False, True])
+@pytest.mark.parametrize("num_active", [6, 20, 60])
+def test_the_allowance_bounds_what_fewer_ties_can_cost(rng, num_active, is_loose):
+    # The same assignment with r active samples tied to the rest, and all others tied
+    # to each other, for every support.
+    num_samples, untied = 200, num_active // 4
+    for _ in range(200):
+        mask = rng.permutation(num_samples) < rng.integers(2, 100)
+        drawn = np.zeros(num_samples)
+        drawn[rng.permutation(num_samples)[:num_active]] = 1 + np.arange(num_active)
+        tied = np.where(drawn <= untied, 0, drawn)
+        tied = np.minimum(tied, 1) if is_loose else tied
+        before, after = auroc(drawn, mask), auroc(tied, mask)
+        supports = np.array([mask.sum()])
+        allowed = nulls.allowance(
+            np.array([before]), supports, untied=untied, num_active=num_active,
+            is_loose=is_loose, num_samples=num_samples,
+        )[0]  # fmt: skip
+        step = nulls.score_step(supports, num_samples=num_samples)[0]
+        assert 0 <= allowed <= step
+        if allowed < step:
+            assert after <= before + allowed + 1e-12
+
+
+def auroc(activations, mask):
+    u = stats.mannwhitneyu(activations[mask], activations[~mask], method="asymptotic")
+    return u.statistic / (mask.sum() * (~mask).sum())
+
+
+def test_a_step_is_one_more_active_sample_in_the_support():
+    mask = np.arange(100) < 20
+    active = np.zeros(100)
+    active[[0, 1, 50, 51, 52]] = 1
+    more = active.copy()
+    more[[2, 50]] = 1, 0
+    step = nulls.score_step(np.array([20]), num_samples=100)[0]
+    assert auroc(more, mask) - auroc(active, mask) == pytest.approx(step)
+
+
 def test_draws_that_reach_a_score_are_counted_with_their_ties():
     drawn = np.array([0.6, 0.7, 0.7, np.nan, 0.8])
     scores = np.array([0.5, 0.7, np.nextafter(0.7, 1), 0.9])

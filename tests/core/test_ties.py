@@ -11,6 +11,12 @@ def midranks(activations):
     return ranking.rank_host(np.asarray(activations, np.float64)).midranks
 
 
+def drawn_ties(groups, num_samples):
+    """Of neurons with no ties but those of the groups."""
+    tie_sums = (groups[:, :, 1].astype(float) ** 3 - groups[:, :, 1]).sum(1)
+    return ties.drawn_ties(groups, tie_sums, num_samples=num_samples)
+
+
 def test_the_lowest_group_and_large_others_are_kept():
     # 40 samples: two lowest, then 3 of 1.0 (more than a twentieth), then 2 of 5.0.
     activations = [0.0, 0.0, 1.0, 1.0, 1.0, 5.0, 5.0, *range(10, 43)]
@@ -68,19 +74,20 @@ def test_neurons_share_the_next_smaller_pattern(rng):
     lowest = rng.integers(num_samples, size=300)
     lowest[0] = 0
     groups = np.stack((np.zeros(300, int), lowest), axis=1)[:, None]
-    patterns = ties.drawn_patterns(groups, num_samples=num_samples)
-    for size, pattern in zip(lowest, patterns, strict=True):
-        assert len(pattern) <= 1
-        assert all(start == 0 and 1 < drawn <= size for start, drawn in pattern)
-    assert len(set(patterns)) < 30
-    assert () in patterns
+    drawn = drawn_ties(groups, num_samples)
+    for size, pattern, untied in zip(lowest, drawn.patterns, drawn.untied, strict=True):
+        assert pattern in ((), ((0, size - untied),))
+        assert 0 <= untied <= size
+    assert len(set(drawn.patterns)) < 30
+    assert () in drawn.patterns
+    assert not drawn.is_loose.any()
 
 
 def test_groups_are_moved_inward_and_never_overlap(rng):
     for _ in range(100):
         ranked = midranks(rng.geometric(rng.uniform(0.01, 0.9), size=500))
         groups = ties.large_groups(ranked)
-        (pattern,) = ties.drawn_patterns(groups[None], num_samples=500)
+        (pattern,) = drawn_ties(groups[None], 500).patterns
         for start, size in pattern:
             around = (groups[:, 0] <= start) & (start + size <= groups.sum(1))
             assert around.sum() == 1
@@ -91,5 +98,24 @@ def test_a_group_on_the_grid_stays_as_it_is():
     point, next_point = grid[5:7].tolist()
     for below, above in ((0, point), (point, next_point), (next_point, 0)):
         groups = np.array([[[below, 1000 - below - above]]])
-        (pattern,) = ties.drawn_patterns(groups, num_samples=1000)
-        assert pattern == ((below, 1000 - below - above),)
+        drawn = drawn_ties(groups, 1000)
+        assert drawn.patterns == [((below, 1000 - below - above),)]
+        assert drawn.untied.tolist() == [0] and not drawn.is_loose.any()
+
+
+@pytest.mark.parametrize(
+    ("activations", "is_loose"),
+    [
+        ([0] * 90 + list(range(1, 11)), False),
+        ([0] * 90 + [1] * 10, True),
+        ([0] * 96 + [1, 1, 1, 1], True),
+        (list(range(6)) + [7] * 88 + list(range(8, 14)), True),
+        (list(range(100)), False),
+    ],
+    ids=["untied", "one large value", "one small value", "zeros inside", "no ties"],
+)
+def test_ties_that_the_draws_do_not_have_are_told(activations, is_loose):
+    ranks = ranking.rank_host(np.asarray(activations, np.float64))
+    groups = ties.large_groups(ranks.midranks)[None]
+    drawn = ties.drawn_ties(groups, np.array([ranks.tie_sum]), num_samples=100)
+    assert drawn.is_loose.tolist() == [is_loose]
