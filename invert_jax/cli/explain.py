@@ -106,7 +106,7 @@ def run(parsed: argparse.Namespace) -> int:
     if len(named) != 1:
         raise ValueError("CONCEPTS must be given once: `invert-jax explain --help`.")
     activations = read_activations(activations_path)
-    concepts = read_concepts(named[0])
+    concepts = read_concepts(named[0], progress=not parsed.quiet)
     explanations = explain(
         activations,
         concepts,

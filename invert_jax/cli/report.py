@@ -58,7 +58,9 @@ def run(parsed: argparse.Namespace) -> int:
         explanations if len(explanations) > 1 else first,
         parsed.output,
         activations=_matching(activations, len(explanations)),
-        concepts=None if concepts_at is None else read_concepts(concepts_at),
+        concepts=None
+        if concepts_at is None
+        else read_concepts(concepts_at, progress=not parsed.quiet),
         images=None if parsed.images is None else read_images(parsed.images),
         title=parsed.title,
         progress=not parsed.quiet,
