@@ -1,10 +1,12 @@
 """The sentences of the page: what was run, and what could not be shown."""
 
+from pathlib import PurePath
+
 from invert_jax.explanations import Explanations
 from invert_jax.reports.evidence import Evidence
 from invert_jax.reports.pictures import Pictures
 
-RECORDED = ("model", "data", "activations", "preprocessing")
+RECORDED = ("model", "data", "preprocessing", "activations_at", "concepts_at")
 
 
 def run_sentences(
@@ -13,7 +15,7 @@ def run_sentences(
     """The run in a paragraph: layer, data, what was searched for, what was tested."""
     settings = explanations.settings
     smallest, largest = settings.bounds(explanations.num_samples)
-    layer = f"layer {name}" if name else "a layer"
+    layer = name or "a layer"
     detects = "detects" if settings.sign == "positive" else "is low for"
     searched = len(explanations.concept_names) - len(explanations.left_out)
     sentences = [
@@ -41,12 +43,12 @@ def run_sentences(
             f"{evidence.num_held_out:,} samples" if evidence.num_held_out else "samples"
         )
         sentences.append(f"Held-out scores are from {part} that no search has seen.")
-    sources = [
-        f"{key}: {value}"
-        for key, value in explanations.sources.items()
-        if key in RECORDED and not _is_hash(value)
+    recorded = [
+        f"{key.removesuffix('_at')}: {_short(explanations.sources[key])}"
+        for key in RECORDED
+        if key in explanations.sources
     ]
-    return sentences + [f"Recorded {'; '.join(sources)}."] * bool(sources)
+    return sentences + [f"Made of {'; '.join(recorded)}."] * bool(recorded)
 
 
 def missing_notes(
@@ -103,5 +105,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _is_hash(value: str) -> bool:
-    return len(value) == 64 and set(value) <= set("0123456789abcdef")
+def _short(place: str) -> str:
+    """A source as given; of a path its end alone, which says enough to others.
+
+    >>> _short("/home/me/secret/acts.npy"), _short("tfds:cifar10:test")
+    ('acts.npy', 'tfds:cifar10:test')
+    """
+    return PurePath(place).name if PurePath(place).is_absolute() else place

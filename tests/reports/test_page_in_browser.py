@@ -244,6 +244,32 @@ def test_a_narrow_window_does_not_scroll_sideways(browser, full_page):
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@pytest.mark.parametrize("width", [390, 700, 1000, 1150, 1500])
+def test_the_formula_has_room_at_every_width(browser, full_page, width):
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        open_page(browser, full_page)
+        for link in ("", "#unit-7"):
+            browser.execute_script(f"location.hash = '{link}'")
+            cell = browser.find_element(By.CSS_SELECTOR, "#table td.words")
+            assert cell.size["width"] > 150
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_rows_in_view_are_there_before_any_scroll(browser, run, tmp_path):
+    many = run.explanations.take(np.arange(400) % 8)
+    many = dataclasses.replace(many, neurons=np.arange(400))
+    open_page(browser, report(many, tmp_path / "many.html"))
+    empty = browser.execute_script(
+        "const box = document.getElementById('viewport').getBoundingClientRect();"
+        "const rows = [...document.querySelectorAll('#table tbody tr')];"
+        "return box.bottom - rows.at(-2).getBoundingClientRect().bottom"
+    )
+    assert empty <= 0
+
+
 def test_a_page_of_labels_alone_opens_and_says_what_is_missing(browser, run, tmp_path):
     path = report(run.explanations, tmp_path / "bare.html")
     open_page(browser, path, "#unit-7")

@@ -41,7 +41,7 @@ function verdict(layer, unit, found, actions) {
   const interval = layer.evidence("interval");
   if (heldOut && !Number.isNaN(heldOut[unit])) {
     const range = interval && !Number.isNaN(interval[2 * unit])
-      ? `, 95 % interval ${score(interval[2 * unit])} to ${score(interval[2 * unit + 1])}` : "";
+      ? `, 95% interval ${score(interval[2 * unit])} to ${score(interval[2 * unit + 1])}` : "";
     sentences.push(` On ${plural(layer.data.evidence.numHeldOut, "sample")} that the search has not seen: ${score(heldOut[unit])}${range}.`);
   } else if (heldOut) {
     const none = layer.evidence("support")[unit] === 0;

@@ -59,7 +59,7 @@ class UnitTable {
 
   render() {
     const first = Math.max(0, Math.floor(this.viewport.scrollTop / this.rowHeight) - SPARE_ROWS);
-    const count = Math.ceil((this.viewport.clientHeight || 600) / this.rowHeight) + 2 * SPARE_ROWS;
+    const count = Math.ceil(Math.max(this.viewport.clientHeight, window.innerHeight) / this.rowHeight) + 2 * SPARE_ROWS;
     this.renderRows(first, Math.min(this.order.length, first + count));
   }
 
@@ -172,7 +172,7 @@ function columnsOf(layer) {
   const interval = layer.evidence("interval");
   if (heldOut) {
     columns.push({
-      key: "heldout", label: "Held out", hint: "The same on samples that the search has not seen, with its 95 % interval",
+      key: "heldout", label: "Held out", hint: "The same on samples that the search has not seen, with its 95% interval",
       descending: layer.data.sign !== "negative", value: (unit) => heldOut[unit], text: (unit) => score(heldOut[unit]),
       cell: (unit) => [score(heldOut[unit]), interval && !Number.isNaN(interval[2 * unit])
         ? make("small", {}, ` ${interval[2 * unit].toFixed(2)}–${interval[2 * unit + 1].toFixed(2)}`) : ""],
