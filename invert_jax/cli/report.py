@@ -54,13 +54,14 @@ def run(parsed: argparse.Namespace) -> int:
     activations_at = parsed.activations or _there(first.sources.get(ACTIVATIONS_AT))
     concepts_at = parsed.concepts or _there(first.sources.get(CONCEPTS_AT))
     activations = None if activations_at is None else read_activations(activations_at)
+    concepts = None
+    if concepts_at is not None:
+        concepts = read_concepts(concepts_at, progress=not parsed.quiet)
     page = report(
         explanations if len(explanations) > 1 else first,
         parsed.output,
         activations=_matching(activations, len(explanations)),
-        concepts=None
-        if concepts_at is None
-        else read_concepts(concepts_at, progress=not parsed.quiet),
+        concepts=concepts,
         images=None if parsed.images is None else read_images(parsed.images),
         title=parsed.title,
         progress=not parsed.quiet,
