@@ -34,7 +34,8 @@ def export(
     Parquet and JSON hold where the labels come from as well: layer, settings, versions
     and content hashes, in the metadata `invert_jax` and in `run`. JSON holds all that
     there is, and `load_json` gives the same explanations again without activations. CSV
-    and Markdown are tables to read.
+    and Markdown are tables to read. `labels.schema.json`, in this package, says what is
+    in the JSON.
 
     Args:
         explanations: Of one layer.

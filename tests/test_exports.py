@@ -1,6 +1,7 @@
 import base64
 import csv
 import json
+from importlib import resources
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -139,3 +140,52 @@ def test_the_files_in_json_are_those_of_save(explanations, tmp_path):
     export(explanations, tmp_path / "labels.json")
     content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
     assert set(content["files"]) <= set(tables.OURS)
+
+
+TYPES = {
+    "object": dict, "array": list, "string": str, "boolean": bool, "integer": int,
+    "number": int | float, "null": type(None),
+}  # fmt: skip
+
+
+def faults(value, schema, at="$"):
+    """What of a value is not as its JSON schema says: of the words that ours uses."""
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(isinstance(value, TYPES[kind]) for kind in kinds):
+        return [f"{at} is no {kinds}"]
+    if "const" in schema and value != schema["const"]:
+        return [f"{at} is not {schema['const']}"]
+    if "enum" in schema and value not in schema["enum"]:
+        return [f"{at} is none of {schema['enum']}"]
+    found = []
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        rest = schema.get("additionalProperties", True)
+        found += [
+            f"{at}.{n} lacks" for n in schema.get("required", []) if n not in value
+        ]
+        for name, each in value.items():
+            inner = known.get(name, rest)
+            if inner is False:
+                found.append(f"{at}.{name} is not in the schema")
+            elif inner is not True:
+                found += faults(each, inner, f"{at}.{name}")
+    if isinstance(value, list) and "items" in schema:
+        for place, each in enumerate(value):
+            found += faults(each, schema["items"], f"{at}[{place}]")
+    return found
+
+
+@pytest.mark.parametrize("all_ranks", [False, True])
+def test_json_is_as_its_schema_says(explanations, tmp_path, all_ranks):
+    text = resources.files("invert_jax").joinpath("labels.schema.json").read_text()
+    schema = json.loads(text)
+    export(explanations, tmp_path / "labels.json", all_ranks=all_ranks)
+    content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
+    assert faults(content, schema) == []
+    written = set().union(*content["labels"])
+    listed = schema["properties"]["labels"]["items"]["properties"]
+    assert written | {"rank"} == set(listed), "every column is documented, and no other"
+    content["labels"][0]["score"] = "high"
+    assert faults(content, schema) == ["$.labels[0].score is no ['number', 'null']"]

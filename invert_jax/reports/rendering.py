@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import importlib.metadata
 import os
 import tempfile
 from importlib import resources
@@ -19,6 +18,7 @@ from invert_jax.reports.payload import among_all
 from invert_jax.reports.pictures import Pictures
 from invert_jax.reports.summary import Summary
 from invert_jax.reports.words import run_sentences
+from invert_jax.version import VERSION
 
 IMAGES_AT_ONCE = 100
 COMPARED_ROWS = 1000
@@ -95,7 +95,7 @@ def rendered(
         script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
-        version=_version(),
+        version=VERSION,
         comparison=_section(comparison),
         page=script_json(page),
         payloads=[script_json(each) for each in payloads],
@@ -168,11 +168,3 @@ def write_page(path: Path, text: str) -> None:
             raise
     os.chmod(draft.name, 0o644)
     os.replace(draft.name, path)
-
-
-def _version() -> str:
-    """This library's version."""
-    try:
-        return importlib.metadata.version("invert_jax")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
