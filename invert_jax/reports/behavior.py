@@ -37,10 +37,11 @@ class Behavior(NamedTuple):
         inside: Share of the support in each bin from low to high, in 1/65535.
         outside: Share of the other samples in each bin.
         true_positive_rates: At `FALSE_POSITIVE_RATES`, in 1/255.
-        top: Samples of the largest activations, as positions; -1 past the last.
+        top: Samples of the largest activations, as positions, the largest first; -1
+            past the last. For sign "negative" those of the smallest.
         top_values: Their activations.
         top_inside: Whether the formula holds on them.
-        bottom: Samples of the smallest activations, the smallest first.
+        bottom: Fewer samples of the other end.
         bottom_values: Their activations.
         bottom_inside: Whether the formula holds on them.
         without: AUROC of the best formula without each literal; nan where it has but
@@ -162,10 +163,14 @@ def _fill(
     result.true_positive_rates[position] = np.rint(
         255 * roc(ordered[::-1], inside[ranks.order[::-1]])
     )
-    for name, chosen in (
-        ("top", highest(ranks, ordered)),
-        ("bottom", lowest(ranks, int(result.num_lowest[position]))),
-    ):
+    num_lowest = int(result.num_lowest[position])
+    if layer.explanations.settings.sign == "negative":
+        top = lowest(ranks, num_lowest, count=NUM_TOP)
+        bottom = highest(ranks, ordered, count=NUM_BOTTOM)
+    else:
+        top = highest(ranks, ordered, count=NUM_TOP)
+        bottom = lowest(ranks, num_lowest, count=NUM_BOTTOM)
+    for name, chosen in (("top", top), ("bottom", bottom)):
         getattr(result, name)[position, : len(chosen)] = chosen
         getattr(result, f"{name}_values")[position, : len(chosen)] = numbers[chosen]
         getattr(result, f"{name}_inside")[position, : len(chosen)] = inside[chosen]
@@ -218,26 +223,28 @@ def roc(
 
 
 def highest(
-    ranks: HostRanks, ordered: Float[np.ndarray, " samples"]
+    ranks: HostRanks, ordered: Float[np.ndarray, " samples"], *, count: int
 ) -> Int[np.ndarray, " tops"]:
     """The samples of the largest activations; of equal ones the first in the data.
 
     >>> values = np.array([1.0, 5.0, 5.0, 0.0])
     >>> ranks = rank_host(values)
-    >>> highest(ranks, values[ranks.order]).tolist()
+    >>> highest(ranks, values[ranks.order], count=4).tolist()
     [1, 2, 0, 3]
     """
-    start = int(np.searchsorted(ordered, ordered[-min(NUM_TOP, len(ordered))], "left"))
+    start = int(np.searchsorted(ordered, ordered[-min(count, len(ordered))], "left"))
     # The sort is stable, so that equal values come in the order of the data.
     reversed_order = np.argsort(-ordered[start:], kind="stable")
-    return ranks.order[start:][reversed_order][:NUM_TOP]
+    return ranks.order[start:][reversed_order][:count]
 
 
-def lowest(ranks: HostRanks, num_lowest: int) -> Int[np.ndarray, " bottoms"]:
+def lowest(
+    ranks: HostRanks, num_lowest: int, *, count: int
+) -> Int[np.ndarray, " bottoms"]:
     """The samples of the smallest activations; of many equal ones some far apart."""
-    if num_lowest <= NUM_BOTTOM:
-        return ranks.order[:NUM_BOTTOM]
-    return ranks.order[np.linspace(0, num_lowest - 1, NUM_BOTTOM).astype(np.int64)]
+    if num_lowest <= count:
+        return ranks.order[:count]
+    return ranks.order[np.linspace(0, num_lowest - 1, count).astype(np.int64)]
 
 
 def _check_score(

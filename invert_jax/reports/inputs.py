@@ -50,10 +50,17 @@ def checked_layers(explanations, activations, concepts) -> list[LayerInputs]:
         raise TypeError(
             f"`concepts` must be a Concepts table; got {type(concepts).__name__}."
         )
-    return [
+    checked = [
         _checked_layer(name, each, _of_layer(activations, name, each, layers), concepts)
         for name, each in layers.items()
     ]
+    sizes = {each.num_all for each in checked if each.activations is not None}
+    if len(sizes) > 1:
+        raise ValueError(
+            "`explanations` in one page must be of the same samples; the layers have "
+            f"{' and '.join(map(str, sorted(sizes)))} samples. Write a page for each."
+        )
+    return checked
 
 
 def named_layers(explanations) -> dict[str, Explanations]:

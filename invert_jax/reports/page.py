@@ -163,11 +163,6 @@ def _image_reader(images, layers: list[LayerInputs]) -> ImageReader | None:
     """The images of the samples that all layers share."""
     if images is None:
         return None
-    if len({each.num_all for each in layers}) > 1:
-        raise ValueError(
-            "`images` need layers of the same samples; these have "
-            f"{', '.join(str(each.num_all) for each in layers)}."
-        )
     ids = next((each.ids for each in layers if each.ids is not None), None)
     return ImageReader(images, num_samples=layers[0].num_all, ids=ids)
 
@@ -203,6 +198,8 @@ def _map_readers(maps, layers: list[LayerInputs]) -> list[MapReader | None]:
 def _maps(layer: Layer, reader: MapReader | None, pictures: Pictures) -> dict | None:
     """Maps of the units whose top images are all in the page."""
     if reader is None or layer.behavior is None or not pictures.samples:
+        return None
+    if layer.inputs.explanations.settings.sign == "negative":
         return None
     top = among_all(layer.inputs, layer.behavior.top)
     shown = np.isin(top, np.array(pictures.samples))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Num, Shaped
-from PIL import Image, features
+from PIL import Image, ImageOps, features
 
 SIDE = 112
 # Pictures up to this side are kept to the pixel: they are as small as their thumbnail.
@@ -100,6 +100,8 @@ def as_image(found, *, limits: tuple[float, float] | None = None) -> Image.Image
         image = Image.open(found)
     else:
         image = Image.fromarray(_pixels(np.asarray(found), limits))
+    # Cameras store how a picture was held beside it.
+    image = ImageOps.exif_transpose(image)
     return image.convert("L" if image.mode in ("1", "L", "I", "F", "I;16") else "RGB")
 
 

@@ -28,21 +28,27 @@ def found(run):
 def test_the_highest_samples_come_first_and_equal_ones_in_the_order_of_the_data():
     values = np.array([1.0, 3.0, 2.0, 3.0, 0.0], np.float32)
     ranks = rank_host(values)
-    assert behavior.highest(ranks, values[ranks.order]).tolist() == [1, 3, 2, 0, 4]
+    assert behavior.highest(ranks, values[ranks.order], count=NUM_TOP).tolist() == [
+        1,
+        3,
+        2,
+        0,
+        4,
+    ]
 
 
 def test_many_equal_highest_samples_are_the_first_of_them():
     values = np.ones(50, np.float32)
     values[7] = 0
     ranks = rank_host(values)
-    found = behavior.highest(ranks, values[ranks.order])
+    found = behavior.highest(ranks, values[ranks.order], count=NUM_TOP)
     assert found.tolist() == [*range(7), *range(8, NUM_TOP + 1)]
 
 
 def test_of_many_equal_lowest_samples_some_far_apart_are_shown():
     values = np.zeros(100, np.float32)
     values[3] = 1
-    found = behavior.lowest(rank_host(values), 99)
+    found = behavior.lowest(rank_host(values), 99, count=NUM_BOTTOM)
     assert len(found) == NUM_BOTTOM
     assert found[0] == 0 and found[-1] == 99 and 3 not in found
 
@@ -124,3 +130,15 @@ def test_activations_of_another_run_are_refused(run):
     layer = layer_of(run, activations=shuffled)
     with pytest.raises(ValueError, match="must be those that were explained: the AUR"):
         behavior.behavior_of(layer)
+
+
+def test_of_what_a_neuron_is_low_for_the_lowest_samples_come_first(run):
+    labels = ij.explain(
+        run.activations, run.concepts, max_length=2, beam_size=3, min_fraction=0.125,
+        sign="negative", options=ij.Options(progress=False),
+    )  # fmt: skip
+    (layer,) = checked_layers(labels, run.activations, run.concepts)
+    found = behavior_in(layer)
+    values = np.sort(np.asarray(run.activations), axis=0)
+    np.testing.assert_array_equal(found.top_values, values[:NUM_TOP].T)
+    np.testing.assert_array_equal(found.bottom_values, values[::-1][:NUM_BOTTOM].T)

@@ -202,6 +202,13 @@ def test_layers_need_inputs_by_layer(run):
     values = np.asarray(run.activations)
     refused(run, "`activations` must be a dict", both, activations=values)
     refused(run, "must hold the layer 'b'", both, activations={"a": values})
+    fewer = {"a": values, "b": values[:100]}
+    some = ij.explain(
+        values[:100], run.concepts.take(np.arange(100)), max_length=1, beam_size=1,
+        min_fraction=0.25, options=ij.Options(progress=False),
+    )  # fmt: skip
+    apart = {"a": run.explanations, "b": some}
+    refused(run, "same samples; .* 100 and 160 samples", apart, activations=fewer)
     refused(run, "`maps` must be a dict", both, maps=np.zeros((160, 1, 1, 8)))
     refused(run, "`maps` must be by the names", maps={"x": np.zeros((160, 1, 1, 8))})
     with pytest.raises(ValueError, match="at least one layer; got none"):

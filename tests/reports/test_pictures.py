@@ -104,3 +104,13 @@ def test_each_image_is_kept_once_and_the_budget_holds(rng):
 def test_no_budget_keeps_no_image():
     found = select_pictures(reader(np.zeros((2, 4, 4))), [0, 1], budget=0)
     assert (found.samples, found.num_left_out, found.is_pixelated) == ((), 2, False)
+
+
+def test_pictures_are_turned_as_the_camera_was_held(tmp_path):
+    image = Image.new("L", (4, 2))
+    image.putpixel((0, 0), 255)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned a quarter to the left
+    image.save(tmp_path / "a.png", exif=exif)
+    turned = as_image(tmp_path / "a.png")
+    assert turned.size == (2, 4) and turned.getpixel((1, 0)) == 255

@@ -81,16 +81,16 @@ function samplesPart(layer, unit, which) {
   const found = samplesOf(layer, unit, which);
   if (!found.length) return null;
   const tiles = make("ol", { class: "tiles" }, found.map((each) => sampleTile(layer, unit, each, which)));
-  if (which === "top") {
-    const inside = found.filter((each) => each.inside).length;
-    const said = layer.behavior.hasSupport ? ` (the formula holds on ${inside} of ${found.length})` : "";
-    const drawn = tiles.querySelector(".heat");
-    return make("section", { class: "part" },
-      make("div", { class: "part-head" }, make("h4", {}, `Highest on${said}`), drawn ? heatSwitch() : null), tiles);
-  }
+  const isLowest = (which === "top") === (layer.data.sign === "negative");
   const lowest = unpack(layer.behavior.numLowest)[unit];
-  const note = lowest > found.length ? ` (${whole(lowest)} samples share the lowest value; some of them)` : "";
-  return part(`Lowest on${note}`, tiles);
+  const inside = found.filter((each) => each.inside).length;
+  const notes = [
+    which === "top" && layer.behavior.hasSupport ? `the formula holds on ${inside} of ${found.length}` : "",
+    isLowest && lowest > found.length ? `${whole(lowest)} samples share the lowest value; some of them` : "",
+  ].filter((note) => note);
+  const title = `${isLowest ? "Lowest" : "Highest"} on${notes.length ? ` (${notes.join("; ")})` : ""}`;
+  return make("section", { class: "part" },
+    make("div", { class: "part-head" }, make("h4", {}, title), tiles.querySelector(".heat") ? heatSwitch() : null), tiles);
 }
 
 function chartsPart(layer, unit, found) {

@@ -150,7 +150,7 @@ function columnsOf(layer) {
   }
   if (layer.behavior && samples.hasImages) {
     columns.push({
-      key: "pictures", label: "Highest on",
+      key: "pictures", label: layer.data.sign === "negative" ? "Lowest on" : "Highest on",
       cell: (unit) => samplesOf(layer, unit, "top").slice(0, 5).map((each) => samples.image(each.sample, 36)),
     });
   }
