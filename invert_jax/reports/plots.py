@@ -177,7 +177,7 @@ def plot_null(
             where="post",
             color=GRAY,
             lw=1,
-            label="null" if row == 0 else None,
+            label="meaningless units" if row == 0 else None,
         )
     if explanations is not None:
         step = explanations.at_length(min(length, explanations.max_length))

@@ -12,6 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+import invert_jax as ij
 from invert_jax.reports.page import report
 from tests.reports.pages import NAMES
 
@@ -144,6 +145,17 @@ def test_a_link_opens_its_unit(browser, full_page, run):
     assert len(browser.find_elements(By.CSS_SELECTOR, "#card canvas.heat")) == 12
     browser.execute_script("location.hash = '#unit-2'")
     WebDriverWait(browser, 5).until(lambda b: shown(b, "#card-title") == "Unit 2")
+
+
+def test_a_literal_is_worth_what_the_score_loses_without_it(browser, full_page, run):
+    open_page(browser, full_page, "#unit-7")
+    without = ij.scores_without(run.explanations, run.activations, run.concepts)[7]
+    worth = run.explanations.scores[7, 0] - without
+    cells = browser.find_elements(By.CSS_SELECTOR, "#card td.num")
+    shown = [cell.text.replace("\u2212", "-") for cell in cells][: 2 * len(worth)]
+    for place, (score, lost) in enumerate(zip(without, worth, strict=True)):
+        assert shown[2 * place] == f"{score:.4f}"
+        assert abs(float(shown[2 * place + 1]) - lost) < 6e-5
 
 
 def test_a_link_to_no_unit_says_so(browser, full_page):

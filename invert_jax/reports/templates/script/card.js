@@ -113,7 +113,8 @@ function worthPart(layer, unit) {
   const values = unpack(packedWorth);
   const width = packedWorth.shape[1];
   const all = heldOut ? layer.evidence("heldOut")[unit] : layer.scoreOf(unit, 0);
-  const losses = formula.map((_, place) => Math.abs(all - 0.5) - Math.abs(values[unit * width + place] - 0.5));
+  const sign = layer.data.sign === "negative" ? -1 : 1;
+  const losses = formula.map((_, place) => sign * (all - values[unit * width + place]));
   const most = Math.max(...losses.filter((loss) => !Number.isNaN(loss)), 1e-9);
   const rows = formula.map(([concept, negated, operator], place) => {
     const without = values[unit * width + place];
@@ -125,11 +126,11 @@ function worthPart(layer, unit) {
       make("bdi", { class: negated ? "name negated" : "name" }, layer.concepts[concept].name));
     return make("tr", {}, literal,
       make("td", { class: "num" }, Number.isNaN(without) ? "undefined" : score(without)),
-      make("td", { class: "num" }, Number.isNaN(without) ? "" : `${losses[place] >= 0 ? "−" : "+"}${Math.abs(losses[place]).toFixed(4)}`),
+      make("td", { class: "num" }, Number.isNaN(losses[place]) ? "" : `${losses[place] < 0 ? "−" : ""}${Math.abs(losses[place]).toFixed(4)}`),
       make("td", { class: "track", "aria-hidden": "true" }, bar));
   });
   return part(`What each literal is worth${heldOut ? ", held out" : ""}`, make("table", { class: "small" },
-    make("thead", {}, make("tr", {}, ...["Literal", "AUROC without it", "Change", ""].map((each) => make("th", { scope: "col" }, each)))),
+    make("thead", {}, make("tr", {}, ...["Literal", "AUROC without it", "Worth", ""].map((each) => make("th", { scope: "col" }, each)))),
     make("tbody", {}, rows)));
 }
 
