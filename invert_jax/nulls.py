@@ -87,9 +87,14 @@ class Null:
         for each, (row, untied, is_loose) in enumerate(kinds.tolist()):
             neurons = np.flatnonzero(rows >= 0)[kind == each]
             for step in range(found.shape[1]):
-                best = self._comparable(row, step, untied, is_loose=bool(is_loose))
-                here = neurons, step
-                num_reached[here], extrapolated[here] = _compared(found[here], best)
+                allowed = self._allowance(row, step, untied, is_loose=bool(is_loose))
+                scores, best = found[neurons, step], self._best[row, :, step]
+                num_reached[neurons, step] = nulls.reached(scores, best + allowed)
+                beyond = neurons[num_reached[neurons, step] == 0]
+                if len(beyond):
+                    lowest = found[beyond, step] - np.nanmax(allowed)
+                    log10_p = tails.log10_tail_p(self._tail(row, step), lowest)
+                    extrapolated[beyond, step] = log10_p.T
         p_search = nulls.permutation_p(num_reached, num_draws=self.num_draws)
         p_search = np.where(np.isnan(found), np.nan, p_search)
         return Significance(
@@ -146,17 +151,17 @@ class Null:
             self.rank_sums, self.supports, self.num_samples, self.settings
         )
 
-    def _comparable(
+    def _allowance(
         self, row: int, step: int, untied: int, *, is_loose: bool
     ) -> Float[np.ndarray, " draws"]:
-        """Best scores of a pattern, raised by what its ties and a neuron's differ."""
+        """What draws may lack because their ties and a neuron's differ."""
         best, pattern = self._best[row, :, step], self.patterns[row]
         supports, num_samples = self.supports[row, :, step], self.num_samples
         if not pattern or (untied == 0 and not is_loose):
-            return best
+            return np.zeros(len(best))
         if pattern[0][0] > 0:
-            return best + nulls.score_step(supports, num_samples=num_samples)
-        return best + nulls.allowance(
+            return nulls.score_step(supports, num_samples=num_samples)
+        return nulls.allowance(
             best,
             supports,
             untied=untied,
@@ -164,6 +169,16 @@ class Null:
             is_loose=is_loose,
             num_samples=num_samples,
         )
+
+    def _tail(self, row: int, step: int) -> tails.Tail:
+        """The tail of the best scores of a pattern, fitted once."""
+        if (row, step) not in self._tails:
+            self._tails[row, step] = tails.fit_tail(self._best[row, :, step])
+        return self._tails[row, step]
+
+    @cached_property
+    def _tails(self) -> dict[tuple[int, int], tails.Tail]:
+        return {}
 
     def _rows_of(
         self, patterns: Sequence[ties.Pattern | None]
@@ -292,19 +307,6 @@ def _best_scores(
     """Scores as they are searched for, larger is better; nan in an empty slot."""
     signed = -rank_sums if settings.sign == "negative" else rank_sums
     return settings.how_to_score.score(signed, supports, num_samples=num_samples)
-
-
-def _compared(
-    scores: Float[np.ndarray, " neurons"], drawn: Float[np.ndarray, " draws"]
-) -> tuple[Int[np.ndarray, " neurons"], Float[np.ndarray, "neurons 3"]]:
-    """How many draws reach each score, and where none does the extrapolated p-value."""
-    num_reached = nulls.reached(scores, drawn)
-    beyond = num_reached == 0
-    extrapolated = np.full((len(scores), 3), np.nan)
-    tail = tails.fit_tail(drawn) if beyond.any() else None
-    if tail is not None:
-        extrapolated[beyond] = tails.log10_tail_p(tail, scores[beyond]).T
-    return num_reached, extrapolated
 
 
 def _checked_table(concepts: Concepts, layers: Sequence[Explanations]) -> Concepts:

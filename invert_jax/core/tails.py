@@ -21,7 +21,11 @@ from scipy import stats
 TAIL_SHARE = 0.1
 FEWEST = 50
 # Fits drawn around the estimate, for the interval.
-NUM_FITS = 2000
+NUM_FITS = 1000
+# Scores whose fits are compared at a time.
+TOGETHER = 256
+# A shape so small is as good as zero, the exponential law, in float64.
+SMALLEST_SHAPE = 1e-9
 LEVEL = 0.95
 # A fit that a test of it refuses at this level is not used.
 REFUSED = 0.01
@@ -46,28 +50,31 @@ class Tail(NamedTuple):
     log_scales: Float[np.ndarray, " fits"]
 
 
-def fit_tail(drawn: Float[np.ndarray, " draws"]) -> Tail | None:
-    """The tail of some draws; None if they are too few, or do not follow such a law.
+NO_TAIL = Tail(np.nan, np.nan, np.full(1, np.nan), np.full(1, np.nan))
+
+
+def fit_tail(drawn: Float[np.ndarray, " draws"]) -> Tail:
+    """The tail of some draws; `NO_TAIL` if they are too few or follow no such law.
 
     >>> tail = fit_tail(np.random.default_rng(0).exponential(size=2000))
     >>> bool(abs(tail.shapes[0]) < 0.2), round(tail.share, 3)
     (True, 0.1)
-    >>> fit_tail(np.zeros(2000)) is None
+    >>> fit_tail(np.zeros(2000)) is NO_TAIL
     True
     """
     found = np.sort(drawn[~np.isnan(drawn)])
     wanted = int(TAIL_SHARE * len(found))
     if wanted < FEWEST:
-        return None
+        return NO_TAIL
     threshold = (found[-wanted - 1] + found[-wanted]) / 2
     excess = found[found > threshold] - threshold
     if len(excess) < FEWEST or len(np.unique(excess)) < FEWEST // 2:
-        return None
+        return NO_TAIL
     unit = excess.mean()
     shape, _, scale = stats.genpareto.fit(excess / unit, floc=0)
     law = stats.genpareto(shape, 0, scale)
     if stats.kstest(excess / unit, law.cdf).pvalue < REFUSED:
-        return None
+        return NO_TAIL
     shapes, log_scales = _fits_around(shape, np.log(scale * unit), len(excess))
     return Tail(float(threshold), len(excess) / len(drawn), shapes, log_scales)
 
@@ -78,7 +85,8 @@ def log10_tail_p(
     """Decimal logarithm of the p-value of scores above the threshold, extrapolated.
 
     Returns:
-        The estimate and the bounds of its 95 % interval, from the spread of the fit.
+        The estimate and the bounds of its 95 % interval, from the spread of the fit;
+        nan of `NO_TAIL`.
 
     >>> tail = Tail(0.0, 0.1, np.zeros(1), np.zeros(1))
     >>> log10_tail_p(tail, np.array([np.log(10.0)])).round(6).tolist()
@@ -86,16 +94,14 @@ def log10_tail_p(
     """
     excess = np.maximum(scores - tail.threshold, 0)
     result = np.empty((3, len(scores)))
-    for position, each in enumerate(excess):
-        x = each / np.exp(tail.log_scales)
-        steps = np.where(
-            tail.shapes > 1e-9,
-            np.log1p(tail.shapes * x) / np.maximum(tail.shapes, 1e-9),
-            x,
-        )
-        log_p = np.log10(tail.share) - steps / np.log(10)
-        bounds = np.quantile(log_p, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-        result[:, position] = (log_p[0], *bounds)
+    shapes = np.maximum(tail.shapes, SMALLEST_SHAPE)
+    quantiles = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    for start in range(0, len(scores), TOGETHER):
+        part = slice(start, start + TOGETHER)
+        x = excess[part, None] / np.exp(tail.log_scales)
+        log_p = np.log10(tail.share) - np.log1p(shapes * x) / shapes / np.log(10)
+        result[0, part] = log_p[:, 0]
+        result[1:, part] = np.quantile(log_p, quantiles, axis=1)
     return result
 
 

@@ -121,7 +121,7 @@ def test_p_values_of_the_null_itself_are_uniform(rng):
 
 def fitted(drawn):
     tail = tails.fit_tail(drawn)
-    assert tail is not None
+    assert tail is not tails.NO_TAIL
     return tail
 
 
@@ -174,4 +174,6 @@ def test_units_of_the_scores_do_not_matter(rng):
     ids=["too few", "nothing found", "three values", "two steps"],
 )
 def test_what_has_no_smooth_tail_is_not_extrapolated(drawn):
-    assert tails.fit_tail(drawn) is None
+    tail = tails.fit_tail(drawn)
+    assert tail is tails.NO_TAIL
+    assert np.isnan(tails.log10_tail_p(tail, np.array([0.9]))).all()
