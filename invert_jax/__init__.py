@@ -8,6 +8,8 @@ the *formula* over the concepts that its activation detects best, by AUROC.
 from invert_jax import activations as activations
 from invert_jax import concepts as concepts
 from invert_jax.activations.array import Activations as Activations
+from invert_jax.comparison import Comparison as Comparison
+from invert_jax.comparison import compare as compare
 from invert_jax.concepts.table import Concepts as Concepts
 from invert_jax.engine import FewPositivesWarning as FewPositivesWarning
 from invert_jax.engine import auroc as auroc

@@ -141,7 +141,29 @@ def test_report_of_no_results_is_refused(files, capsys):
     assert "that `invert-jax explain -o` wrote" in capsys.readouterr().err
 
 
-COMMANDS = [(), ("explain",), ("demo",), ("collect",), ("report",)]
+def test_compare_says_what_became_of_the_labels(files, capsys):
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    (files / "labels").rename(files / "before")
+    acts = np.load(files / "acts.npy")
+    np.save(files / "acts.npy", acts[:, [0, 2, 1]])
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    words = [str(files / "before"), str(files / "labels")]
+    capsys.readouterr()
+
+    assert main(["compare", *words, "-o", str(files / "changed.csv")]) == 0
+
+    assert "changed" in capsys.readouterr().out
+    assert pyarrow.csv.read_csv(files / "changed.csv").num_rows == 3
+
+
+def test_compare_refuses_an_unknown_kind_of_file(files, capsys):
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    labels = str(files / "labels")
+    assert main(["compare", labels, labels, "-o", "changed.doc"]) == 2
+    assert "must end in .csv, .parquet or .html" in capsys.readouterr().err
+
+
+COMMANDS = [(), ("explain",), ("demo",), ("collect",), ("report",), ("compare",)]
 
 
 @pytest.mark.parametrize("words", COMMANDS)

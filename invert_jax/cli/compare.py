@@ -1,0 +1,86 @@
+"""`invert-jax compare`: which labels two layers share."""
+
+import argparse
+from pathlib import Path
+
+from invert_jax.cli.words import make
+from invert_jax.explanations import Explanations
+from invert_jax.places import load_results
+
+ABOUT = """\
+Compare the labels of two layers, checkpoints or models, from the folders that
+`invert-jax explain` wrote: labels kept, changed, lost and new.
+"""
+EXAMPLE = """\
+example:
+  invert-jax compare labels_epoch_1 labels_epoch_9 -o changed.csv
+"""
+
+
+def add_to(commands) -> None:
+    """The command and its options."""
+    compare = make(
+        commands.add_parser,
+        "compare",
+        help="labels kept, changed and lost between two results",
+        description=ABOUT,
+        epilog=EXAMPLE,
+    )
+    compare.add_argument("first", metavar="DIR")
+    compare.add_argument("second", metavar="DIR")
+    compare.add_argument(
+        "--match", choices=("neuron", "overlap"), default="neuron",
+        help="pair units by index, or by best overlap of where their formulas hold, "
+        "which needs --concepts (default: %(default)s)",
+    )  # fmt: skip
+    compare.add_argument("--concepts", metavar="CONCEPTS", help="as for explain")
+    compare.add_argument(
+        "-o", "--output", metavar="FILE", help="a .csv, .parquet or .html to write"
+    )
+    compare.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Compare, print what became of the labels, and write it if asked to."""
+    from invert_jax.comparison import compare
+    from invert_jax.sources import read_concepts
+
+    first, second = _one_layer(parsed.first), _one_layer(parsed.second)
+    concepts = None if parsed.concepts is None else read_concepts(parsed.concepts)
+    comparison = compare(first, second, match=parsed.match, concepts=concepts)
+    print(comparison)
+    if parsed.output is None:
+        return 0
+    path = Path(parsed.output)
+    if path.suffix == ".html":
+        from invert_jax.reports.page import report
+
+        report(first, path, concepts=concepts, comparison=comparison)
+    elif path.suffix in (".csv", ".parquet"):
+        _write_table(comparison.to_arrow(), path)
+    else:
+        raise ValueError(f"-o must end in .csv, .parquet or .html; got {path.name}.")
+    print(f"\nWritten to {path}")
+    return 0
+
+
+def _one_layer(path: str) -> Explanations:
+    """The result in a folder, if it is of one layer."""
+    layers = load_results(path)
+    if len(layers) > 1:
+        raise ValueError(
+            f"DIR must hold one layer; {path} has {', '.join(layers)}. Name the folder "
+            "of one of them."
+        )
+    return next(iter(layers.values()))
+
+
+def _write_table(table, path: Path) -> None:
+    """One row per pair of units."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    if path.suffix == ".csv":
+        pyarrow.csv.write_csv(table, path)
+    else:
+        pyarrow.parquet.write_table(table, path)
