@@ -30,6 +30,7 @@ from invert_jax.demo.labels import Label, best_first, labels_of
 from invert_jax.engine import explain
 from invert_jax.explanations import Explanations
 from invert_jax.options import Options
+from invert_jax.reports.page import report
 
 T = TypeVar("T")
 
@@ -94,6 +95,8 @@ def run(
         findings = find(train, held_out, steps)
         with steps.step("Write the results"):
             write(findings, output)
+        with steps.step("Write the page"):
+            write_page(findings, held_out, output)
     show(findings, console)
     screen.show_next(console, output, MIN_FRACTION)
     return findings
@@ -195,6 +198,18 @@ def show(
         )
     screen.show_legend(console, best_first(findings.labels["hidden"])[0])
     screen.show_checks(console, findings.checks)
+
+
+def write_page(findings: Findings, held_out: Digits, output: Path) -> None:
+    """Write one offline page with all labels and the images they are about."""
+    report(
+        findings.explanations,
+        output / "report.html",
+        activations=findings.activations,
+        concepts=findings.concepts,
+        images=held_out.images,
+        title="What the units of a network that reads digits respond to",
+    )
 
 
 def write(findings: Findings, output: Path) -> None:

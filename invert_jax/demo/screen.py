@@ -31,6 +31,7 @@ LEGEND = (
 )
 NEXT = """\
 What to try next
+  open the page of all units in a browser    {output}/report.html
   read the label of every unit               {output}/labels.csv
   read what each concept means               {output}/concepts.csv
   find the units for a concept, in Python

@@ -221,3 +221,10 @@ def test_without_scikit_learn_nothing_is_started(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r"pip install 'invert_jax\[demo\]'"):
         run(tmp_path / "demo")
     assert not (tmp_path / "demo").exists()
+
+
+def test_the_page_shows_every_layer_with_images(finished):
+    page = (finished.output / "report.html").read_text(encoding="utf-8")
+    assert all(layer in page for layer in NUM_UNITS)
+    assert page.count("data:image/") + page.count("base64") > 0
+    assert "report.html" in finished.printed
