@@ -196,8 +196,9 @@ def _judge_formulas(
             slot = position, step, rank
             result.rank_sums[slot] = ranks.midranks[mask].sum(dtype=np.int64)
             result.supports[slot] = mask.sum()
-            result.variances[slot] = influence @ influence
-            result.differences[slot] = ((influence - best) ** 2).sum()
+            # Not by `@`, whose threads wait for each other in these threads.
+            result.variances[slot] = np.square(influence).sum()
+            result.differences[slot] = np.square(influence - best).sum()
 
 
 def _sums_without(
