@@ -156,11 +156,20 @@ def _writer(
         "layers": ", ".join(plans),
         "pool": ", ".join(_pool_name(plan.pool) for plan in plans.values()),
         "dtype": ", ".join(str(each.values.dtype) for each in shapes),
+        "inputs": _first_sample(first),
         "variables": array_fingerprint(content),
         "program": fingerprint,
         "jax": jax.__version__,
     }
     return StoreWriter(store, plans, dict(zip(plans, shapes, strict=True)), made_of)
+
+
+def _first_sample(first: Batch) -> str:
+    """Fingerprint of the first sample where no ids say which samples these are."""
+    if first.ids is not None:
+        return ""
+    sample = jax.tree.map(lambda leaf: leaf[:1], (first.inputs, first.where))
+    return array_fingerprint(sample)
 
 
 def _traced(
@@ -180,7 +189,10 @@ def _traced(
 
 
 def _pool_name(pool: Pool) -> str:
-    return getattr(pool, "__qualname__", str(pool)) if callable(pool) else str(pool)
+    # Not its text, which holds an address; the program's fingerprint has its content.
+    if callable(pool):
+        return getattr(pool, "__qualname__", type(pool).__name__)
+    return str(pool)
 
 
 class Gathered:

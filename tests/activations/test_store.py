@@ -1,5 +1,6 @@
 """Stores: written while collecting, resumed after a kill, read in blocks."""
 
+import functools
 import json
 import os
 import shutil
@@ -73,6 +74,25 @@ def test_samples_without_ids_are_stored(inputs, tmp_path):
     got = gather(inputs, tmp_path, ids=None)
     assert got["first"].ids is None
     assert_same({"first": got["first"]}, {"first": gather(inputs, ids=None)["first"]})
+
+
+def test_other_samples_without_ids_are_refused(inputs, tmp_path):
+    gather(inputs, tmp_path, ids=None)
+    with pytest.raises(ValueError, match="first sample differs, and there are no ids"):
+        gather(inputs + 1, tmp_path, ids=None)
+
+
+def test_a_pool_without_a_name_of_its_own_is_known_again(inputs, tmp_path):
+    def pool():
+        return functools.partial(lambda values, scale: scale * values[:, 0], scale=2.0)
+
+    expected = collect(
+        model, [inputs], layers="tokens", pool=pool(), store=tmp_path, progress=False
+    )
+    again = collect(
+        model, [inputs], layers="tokens", pool=pool(), store=tmp_path, progress=False
+    )
+    assert_same(again, expected)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 6])
