@@ -1,5 +1,6 @@
 """Batches of one shape: what goes into the model, and which samples they are."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -194,7 +195,10 @@ def _refuse_arrays(batches: Iterable) -> None:
 def _as_batch(item: Any, index: int) -> Batch:
     batch = item if isinstance(item, Batch) else Batch(item)
     ids = None if batch.ids is None else id_array(np.asarray(batch.ids))
-    batch = jax.tree.map(_as_array, batch._replace(ids=ids))
+    where = batch.where
+    if isinstance(where, Mapping):  # jax would sort a dict, and the first match counts
+        where = OrderedDict(where)
+    batch = jax.tree.map(_as_array, batch._replace(ids=ids, where=where))
     for path, leaf in jax.tree_util.tree_leaves_with_path((batch.inputs, batch.where)):
         if leaf.dtype.kind in "OSUTMm":
             raise TypeError(

@@ -2,6 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from invert_jax.activations import collect
 from invert_jax.activations.batches import (
     Batch,
     alike_batches,
@@ -105,3 +106,22 @@ def test_batches_that_do_not_fit_are_refused(batches, error, message):
 def test_a_batch_size_below_one_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         batched(np.zeros(3), 0)
+
+
+def test_the_first_pattern_of_where_counts_as_it_does_for_functions():
+    inputs = np.arange(8.0, dtype=np.float32).reshape(2, 2, 2)
+    first = np.array([[True, False], [True, False]])
+    where = {"enc*": first, "*": ~first}
+    model = lambda x: {"encoder": x}  # noqa: E731
+
+    by_array = collect(model, [Batch(inputs, where=where)], progress=False)
+    by_function = collect(
+        model,
+        [inputs],
+        where={"enc*": lambda x: first, "*": lambda x: ~first},
+        batch_size=2,
+        progress=False,
+    )
+
+    np.testing.assert_array_equal(by_array["encoder"], by_function["encoder"])
+    np.testing.assert_array_equal(by_array["encoder"], inputs[:, 0])
