@@ -150,15 +150,26 @@ def cut_points(
 
     >>> cut_points(np.array([1.0, 2.0, 2.0, 10.0]), [0.25, 0.5, 0.75, 1.0])
     [1.0, 2.0]
+    >>> cut_points(100_000.5 + np.arange(4), [0.25, 0.5, 0.75])
+    [100000.5, 100001.5, 100002.5]
     """
     known = values[np.isfinite(values)]
     if not known.size:
         return []
     cuts = np.quantile(known, probabilities, method="inverted_cdf")
     if (known != np.round(known)).any():
-        cuts = np.array([float(f"{cut:.4g}") for cut in cuts])
+        spread = float(known.max() - known.min())
+        cuts = np.array([_rounded(cut, spread) for cut in cuts.tolist()])
     parting = {cut for cut in cuts.tolist() if known.min() <= cut < known.max()}
     return sorted(parting)
+
+
+def _rounded(number: float, spread: float) -> float:
+    """The number to four digits of itself or of the spread, whichever is finer."""
+    sizes = [abs(each) for each in (number, spread) if each]
+    if not sizes:
+        return number
+    return round(number, 3 - math.floor(math.log10(min(sizes))))
 
 
 def _shortest(number: float) -> str:
