@@ -35,7 +35,7 @@ def read_images(source: str) -> dict[int | str, np.ndarray]:
     if not source.startswith(TFDS):
         raise ValueError(f"images must be tfds:NAME:SPLIT; got {source!r}.")
     images: dict[int | str, np.ndarray] = {}
-    for batch in readers.tfds_batches(*split_tfds(source)):
+    for batch in readers.tfds_batches(*split_tfds(source), batch_size=1):
         images |= dict(zip(np.asarray(batch.ids).tolist(), batch.inputs, strict=True))
     return images
 
