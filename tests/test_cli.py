@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 from invert_jax import Explanations
@@ -22,6 +23,8 @@ def files(tmp_path, rng):
     rows = [",".join(map(str, row)) for row in masks.astype(int)]
     (tmp_path / "masks.csv").write_text("\n".join((",".join(NAMES), *rows)))
     np.savez(tmp_path / "masks.npz", masks=masks, names=np.array(NAMES))
+    table = pyarrow.table(dict(zip(NAMES, masks.T, strict=True)))
+    pyarrow.parquet.write_table(table, tmp_path / "masks.parquet")
     return tmp_path
 
 
@@ -32,7 +35,7 @@ def explain(files, *words):
     return main([*fixed, "--min-fraction", "0.05", *words])
 
 
-@pytest.mark.parametrize("concepts", ["masks.csv", "masks.npz"])
+@pytest.mark.parametrize("concepts", ["masks.csv", "masks.npz", "masks.parquet"])
 def test_explain_writes_labels_that_can_be_loaded(files, concepts, capsys):
     assert explain(files, str(files / concepts), "--max-length", "1") == 0
 

@@ -215,7 +215,8 @@ def test_a_beam_that_no_memory_holds_is_refused(world):
 @pytest.mark.parametrize("length", [1.5, True])
 def test_a_length_that_is_not_whole_is_refused(world, length):
     found = explain(world.activations, world.concepts)
-    with as_in_production(), pytest.raises(TypeError, match="`length` must be a whole number"):
+    message = "`length` must be a whole number"
+    with as_in_production(), pytest.raises(TypeError, match=message):
         found.at_length(length)
 
 

@@ -118,7 +118,10 @@ def test_the_first_pattern_of_where_counts_as_it_does_for_functions():
     by_function = collect(
         model,
         [inputs],
-        where={"enc*": lambda x: first, "*": lambda x: ~first},
+        where={
+            "enc*": lambda x: jnp.asarray(first),
+            "*": lambda x: jnp.asarray(~first),
+        },
         batch_size=2,
         progress=False,
     )
