@@ -208,8 +208,8 @@ class Explanations:
         Args:
             length: 1 to `max_length`.
         """
-        check_whole("length", length, 1)
-        if length > self.max_length:
+        check_whole("length", length)
+        if not 1 <= length <= self.max_length:
             raise ValueError(
                 f"`length` must be in [1, {self.max_length}], the lengths searched; "
                 f"got {length}."

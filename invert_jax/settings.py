@@ -105,11 +105,11 @@ def fraction_of_few(num_samples: int) -> str:
     return f"{float(rounded):.{digits}f}".rstrip("0")
 
 
-def check_whole(name: str, value: object, smallest: int) -> None:
+def check_whole(name: str, value: object, smallest: int | None = None) -> None:
     """Refuse what is no whole number or too small."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be a whole number; got {value!r}.")
-    if value < smallest:
+    if smallest is not None and value < smallest:
         raise ValueError(f"`{name}` must be at least {smallest}; got {value}.")
 
 
