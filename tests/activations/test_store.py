@@ -376,7 +376,7 @@ NUM_SAMPLES = 256
 def batches():
     values = np.random.default_rng(0).normal(size=(NUM_SAMPLES, 3, 64))
     for batch in batched(values.astype(np.float32), 8, ids=np.arange(NUM_SAMPLES)):
-        time.sleep(0.005)
+        time.sleep(0.02)  # 0.6 s in all: longer than any wait before a kill
         yield batch
 
 def model(x):
