@@ -2,21 +2,23 @@
 
 They are computed when they are read, in float32 and in blocks of one size, so that a
 million latents need no memory and have the same bits in whatever blocks they are read.
+The layer they are made of may be larger than memory as well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Real
+from jaxtyping import Array, Float, Real, Shaped
 from numpy.typing import ArrayLike
 
 from invert_jax.activations.array import Activations
 
-BLOCK_NEURONS = 512
-BLOCK_SAMPLES = 8192
+BLOCK_NEURONS = 256
+BLOCK_SAMPLES = 8192  # as many as a file of a store has at most
+MOST_KEPT = 2**30  # bytes of a layer on disk that are read once, for all blocks
 
 
 def project(
@@ -29,7 +31,8 @@ def project(
     """The component of a layer along each direction, unnormalized, as activations.
 
     Args:
-        activations: A layer.
+        activations: A layer; one on disk of more than 1 GiB is read anew for every
+            256 directions.
         directions: [directions, neurons]; one row per direction.
         names: Names of the directions; numbers if not given.
         layer: Name of the result; the layer's own if not given.
@@ -66,7 +69,8 @@ def encode(
     latent at a time: put it into the model, by `call` or as a function.
 
     Args:
-        activations: The layer that the autoencoder was trained on.
+        activations: The layer that the autoencoder was trained on; if on disk and of
+            more than 1 GiB it is read anew for every 256 latents.
         weights: [neurons, latents], the encoder's kernel.
         bias: [latents]; none if not given.
         center: [neurons], taken from the layer first, often the decoder's bias.
@@ -109,34 +113,66 @@ class Encoded:
         self.compute = jax.jit(partial(encoded_block, activation=activation))
 
     @cached_property
-    def inputs(self) -> Float[np.ndarray, "samples inputs"]:
-        """The layer in memory."""
-        return np.asarray(self.layer).astype(np.float32, copy=False)
+    def kept(self) -> Shaped[np.ndarray, "samples inputs"] | None:
+        """The layer in memory; None if it is on disk and too large."""
+        values = self.layer.values
+        if isinstance(values, np.ndarray):
+            return values
+        num_bytes = values.shape[0] * values.shape[1] * self.layer.dtype.itemsize
+        return np.asarray(values[:, :]) if num_bytes <= MOST_KEPT else None
 
     def __getitem__(self, index: tuple[slice, slice]) -> np.ndarray:
-        samples, neurons = index
-        start, stop, step = neurons.indices(self.shape[1])
-        wanted = np.arange(start, stop, step)
-        if not len(wanted):
-            return np.zeros((len(range(self.shape[0])[samples]), 0), self.dtype)
-        first = wanted.min() // BLOCK_NEURONS
-        last = wanted.max() // BLOCK_NEURONS
-        blocks = [self._block(block)[samples] for block in range(first, last + 1)]
-        return np.concatenate(blocks, axis=1)[:, wanted - first * BLOCK_NEURONS]
+        samples, neurons = (
+            range(length)[part] for length, part in zip(self.shape, index, strict=True)
+        )
+        if not samples or not neurons:
+            return np.zeros((len(samples), len(neurons)), self.dtype)
+        rows, columns = _hull(samples), _hull(neurons)
+        result = np.empty((len(rows), len(columns)), self.dtype)
+        for inputs, of_rows, to_rows in self._parts(rows):
+            for block, of_columns, to_columns in _overlaps(columns, BLOCK_NEURONS):
+                values = np.asarray(self.compute(inputs, *self._coder(block)))
+                result[to_rows, to_columns] = values[of_rows, of_columns]
+        return result[:: samples.step, :: neurons.step]
 
-    def _block(self, block: int) -> Float[np.ndarray, "samples neurons"]:
+    def _parts(self, rows: range) -> Iterator[tuple[np.ndarray, slice, slice]]:
+        """The inputs of each block of samples, filled up."""
+        height = min(BLOCK_SAMPLES, self.shape[0])
+        for block, of_block, to_rows in _overlaps(rows, BLOCK_SAMPLES):
+            start = block * BLOCK_SAMPLES
+            stop = min(start + BLOCK_SAMPLES, self.shape[0])
+            values = self.layer.values if self.kept is None else self.kept
+            inputs = np.asarray(values[start:stop])
+            yield _padded(inputs.astype(np.float32), height), of_block, to_rows
+
+    def _coder(self, block: int) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel and bias of one block of neurons, filled up."""
         start, stop = block * BLOCK_NEURONS, (block + 1) * BLOCK_NEURONS
         width = min(BLOCK_NEURONS, self.shape[1])
         kernel = _padded(self.kernel[:, start:stop].T, width).T
-        bias = _padded(self.bias[start:stop], width)
-        height = min(BLOCK_SAMPLES, self.shape[0])
-        rows = [
-            np.asarray(self.compute(_padded(inputs, height), kernel, bias))
-            for inputs in np.split(
-                self.inputs, range(BLOCK_SAMPLES, self.shape[0], BLOCK_SAMPLES)
-            )
-        ]
-        return np.concatenate(rows)[: self.shape[0], : self.shape[1] - start]
+        return kernel, _padded(self.bias[start:stop], width)
+
+
+def _hull(indices: range) -> range:
+    """All from the least to the largest."""
+    return range(min(indices), max(indices) + 1)
+
+
+def _overlaps(wanted: range, size: int) -> Iterator[tuple[int, slice, slice]]:
+    """Blocks of a size that overlap a range: where in the block, where in the range.
+
+    >>> list(_overlaps(range(3, 6), 4))
+    [(0, slice(3, 4, None), slice(0, 1, None)),
+     (1, slice(0, 2, None), slice(1, 3, None))]
+    """
+    for block in range(wanted.start // size, -(-wanted.stop // size)):
+        first = block * size
+        start, stop = max(wanted.start, first), min(wanted.stop, first + size)
+        yield (
+            block,
+            slice(start - first, stop - first),
+            slice(start - wanted.start, stop - wanted.start),
+        )
 
 
 def encoded_block(

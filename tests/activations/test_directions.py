@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from invert_jax.activations.array import Activations
+from invert_jax.activations.collection import collect
 from invert_jax.activations.directions import BLOCK_NEURONS, encode, project
+from invert_jax.concepts.table import Concepts
+from invert_jax.engine import explain
+from invert_jax.options import Options
 
 
 @pytest.fixture
@@ -43,8 +47,65 @@ def test_blocks_have_the_same_bits_in_whatever_size_they_are_read(layer, rng):
     latents = encode(layer, rng.normal(size=(4, num_latents)))
     whole = np.asarray(latents)
     assert whole.shape == (10, num_latents)
-    for start, stop in [(0, 1), (500, 530), (1024, 1031), (3, 1030), (5, 5)]:
+    for start, stop in [(0, 1), (250, 280), (512, 519), (3, 518), (5, 5)]:
         np.testing.assert_array_equal(latents.block(start, stop), whole[:, start:stop])
+
+
+@pytest.mark.parametrize("cut", [np.s_[2:7, :], np.s_[9:1:-3, 5:1:-1], np.s_[4:4, :2]])
+def test_any_slice_is_that_of_the_whole(layer, rng, monkeypatch, cut):
+    monkeypatch.setattr("invert_jax.activations.directions.BLOCK_SAMPLES", 4)
+    monkeypatch.setattr("invert_jax.activations.directions.BLOCK_NEURONS", 4)
+    latents = encode(layer, rng.normal(size=(4, 6))).values
+    np.testing.assert_array_equal(latents[cut], latents[:, :][cut])
+
+
+class OnDisk:
+    """A layer that counts what is read of it."""
+
+    def __init__(self, values):
+        self.values, self.reads = values, []
+        self.shape, self.dtype = values.shape, values.dtype
+
+    def __getitem__(self, index):
+        read = self.values[index]
+        self.reads.append(len(read))
+        return read
+
+
+def test_a_layer_larger_than_memory_is_read_in_parts(layer, rng, monkeypatch):
+    monkeypatch.setattr("invert_jax.activations.directions.BLOCK_SAMPLES", 4)
+    weights = rng.normal(size=(4, 3))
+    whole = np.asarray(encode(layer, weights))
+    small = OnDisk(layer.values)
+    np.testing.assert_array_equal(encode(Activations(small), weights), whole)
+    assert small.reads == [10]
+
+    monkeypatch.setattr("invert_jax.activations.directions.MOST_KEPT", 100)
+    large = OnDisk(layer.values)
+    np.testing.assert_array_equal(encode(Activations(large), weights), whole)
+    assert large.reads == [4, 4, 2]
+
+
+def test_latents_of_a_store_are_explained(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr("invert_jax.activations.directions.BLOCK_SAMPLES", 64)
+    monkeypatch.setattr("invert_jax.activations.directions.MOST_KEPT", 0)
+    fires = rng.random((100, 3)) < 0.3
+    dictionary = rng.normal(size=(3, 4)).astype(np.float32)  # features in superposition
+    stored = collect(
+        lambda x: {"block": x}, [fires @ dictionary], store=tmp_path, progress=False
+    )["block"]
+    latents = encode(stored, np.linalg.pinv(dictionary), np.full(3, -0.5))
+
+    explanations = explain(
+        latents,
+        Concepts.from_masks(fires, ["red", "round", "large"]),
+        min_fraction=0.2,
+        options=Options(progress=False),
+    )
+
+    names = [str(best) for best, *_ in explanations.formulas]
+    assert names == ["red", "round", "large"]
+    assert (explanations.scores[:, 0] == 1).all()
 
 
 def test_more_samples_than_a_block_are_computed_in_parts(monkeypatch, layer, rng):
