@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import tensorstore as ts
 from jaxtyping import Shaped
 
 from invert_jax.activations.array import Activations
-from invert_jax.activations.batches import Batch, size_of
+from invert_jax.activations.batches import Batch, FullBatch, size_of
+from invert_jax.activations.fingerprint import SampleFingerprint
 from invert_jax.activations.running import Numbers, Plan, rows
 from invert_jax.activations.store import (
     DTYPES,
@@ -65,6 +67,7 @@ class StoreWriter:
         }
         self.known_ids = read_ids(self.root, SAMPLES, record.id_parts)
         self.waiting_ids: dict[str, list[np.ndarray]] = {}
+        self.inputs = SampleFingerprint()
         self.num_samples = record.num_samples
         self.pending: tuple[list, Record] | None = None
         self.flushed = time.monotonic()
@@ -78,6 +81,9 @@ class StoreWriter:
                 "has none."
             )
         if ids is None or self.known_ids is None:
+            self.inputs.update((batch.inputs, batch.where))
+            if stop == self.num_samples:
+                refuse_other_inputs(self.record, self.inputs, self.path)
             return
         known = self.known_ids[start:stop]
         if not np.array_equal(ids, known):
@@ -88,15 +94,14 @@ class StoreWriter:
                 f"{self.path} has {known[place].item()!r}. Choose another `store`."
             )
 
-    def add(
-        self,
-        ids: Shaped[np.ndarray, " samples"] | None,
-        num_samples: int,
-        numbers: Mapping[str, Numbers],
-    ) -> None:
+    def add(self, batch: FullBatch, numbers: Mapping[str, Numbers]) -> None:
         """Append one batch to every layer."""
+        ids, num_samples = batch.ids, batch.num_samples
         if ids is not None:
             self.waiting_ids.setdefault(SAMPLES, []).append(ids)
+        else:
+            given = (batch.inputs, batch.where)
+            self.inputs.update(jax.tree.map(lambda leaf: leaf[:num_samples], given))
         for name, plan in self.plans.items():
             values, of_rows = rows(plan, numbers[name], ids, self.num_samples)
             appender = self.appenders[name]
@@ -122,6 +127,7 @@ class StoreWriter:
                 num_samples=self.num_samples,
                 layers=layers,
                 id_parts=parts,
+                inputs=self.inputs.hexdigest(),
             )
             self.pending = (writes, record)
         self.flushed = time.monotonic()
@@ -270,12 +276,9 @@ def refuse_stale(
 ) -> None:
     """Refuses a store that was made of something else."""
     for name, value in new.items():
-        if name == "inputs" and not old.get(name):
-            continue  # the ids of the samples say which they are
         if name != "jax" and old.get(name) != value:
             what = {
                 "variables": "The model's variables differ.",
-                "inputs": "The first sample differs, and there are no ids.",
                 "program": "The model, its pooling or its `where` differ"
                 + (
                     "."
@@ -287,6 +290,18 @@ def refuse_stale(
                 f"`store` must be new, or made by the same collection; {path} was not. "
                 f"{what} Choose another `store`, or delete this one."
             )
+
+
+def refuse_other_inputs(
+    record: Record, inputs: SampleFingerprint, path: str | os.PathLike
+) -> None:
+    """Refuses samples without ids that are not those a store was made of."""
+    if record.inputs != inputs.hexdigest():
+        raise ValueError(
+            "`batches` must hold the samples of the store, in the same order; the "
+            f"first {record.num_samples}, which have no ids, differ from those that "
+            f"{path} was made of. Choose another `store`."
+        )
 
 
 def _refuse_foreign(root: ts.KvStore, path: str | os.PathLike) -> None:

@@ -13,6 +13,7 @@ from invert_jax.activations.appending import StoreWriter
 from invert_jax.activations.array import Activations
 from invert_jax.activations.batches import (
     Batch,
+    FullBatch,
     alike_batches,
     count_samples,
     full_batches,
@@ -82,7 +83,9 @@ def collect(
         store: Folder, or address such as `gs://bucket/folder`, to write to. What is
             there already, of this very collection, is gone on with; anything else is
             refused. The activations are then read from there, when they are needed.
-            Each process of several collects its own batches to a store of its own.
+            Samples are known by their ids; without ids by their inputs, which are then
+            hashed as they come. Each process of several collects its own batches to a
+            store of its own.
         dtype: `"float32"`, `"bfloat16"` or `"float16"`; what the layer has if None.
         preprocessing: Your name for how the batches were made, of which a store knows
             nothing else: one made under another name is refused.
@@ -123,7 +126,7 @@ def collect(
     ) as advance:
         stream = full_batches(rest, size)
         for batch, numbers in run_batches(run, stream, first_sample=start):
-            sink.add(batch.ids, batch.num_samples, numbers)
+            sink.add(batch, numbers)
             advance(batch.num_samples)
     return sink.activations()
 
@@ -156,20 +159,11 @@ def _writer(
         "layers": ", ".join(plans),
         "pool": ", ".join(_pool_name(plan.pool) for plan in plans.values()),
         "dtype": ", ".join(str(each.values.dtype) for each in shapes),
-        "inputs": _first_sample(first),
         "variables": array_fingerprint(content),
         "program": fingerprint,
         "jax": jax.__version__,
     }
     return StoreWriter(store, plans, dict(zip(plans, shapes, strict=True)), made_of)
-
-
-def _first_sample(first: Batch) -> str:
-    """Fingerprint of the first sample where no ids say which samples these are."""
-    if first.ids is not None:
-        return ""
-    sample = jax.tree.map(lambda leaf: leaf[:1], (first.inputs, first.where))
-    return array_fingerprint(sample)
 
 
 def _traced(
@@ -207,19 +201,14 @@ class Gathered:
     def check_known(self, batch: Batch, start: int) -> None:
         """Refuses nothing: what is in memory starts from the first sample."""
 
-    def add(
-        self,
-        ids: np.ndarray | None,
-        num_samples: int,
-        numbers: Mapping[str, Numbers],
-    ) -> None:
+    def add(self, batch: FullBatch, numbers: Mapping[str, Numbers]) -> None:
         """Append one batch to every layer."""
         for name, plan in self.plans.items():
-            values, of_layer = rows(plan, numbers[name], ids, self.num_samples)
+            values, of_layer = rows(plan, numbers[name], batch.ids, self.num_samples)
             self.values[name].append(values)
             if of_layer is not None:
                 self.ids[name].append(of_layer)
-        self.num_samples += num_samples
+        self.num_samples += batch.num_samples
 
     def activations(self) -> dict[str, Activations]:
         """Everything that came in, by layer; the batches are let go."""

@@ -27,6 +27,35 @@ def array_fingerprint(tree: PyTree) -> str:
     return digest.hexdigest()
 
 
+class SampleFingerprint:
+    """Hash of samples that come batch by batch, whatever the sizes of the batches.
+
+    >>> whole, parts = SampleFingerprint(), SampleFingerprint()
+    >>> whole.update({"x": np.arange(5)})
+    >>> parts.update({"x": np.arange(2)})
+    >>> parts.update({"x": np.arange(2, 5)})
+    >>> whole.hexdigest() == parts.hexdigest()
+    True
+    """
+
+    def __init__(self) -> None:
+        self.digests: dict[str, Any] = {}
+
+    def update(self, tree: PyTree) -> None:
+        """Appends a batch: arrays with samples as their first axis."""
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            place = f"{jax.tree_util.keystr(path)}{leaf.dtype}{leaf.shape[1:]}"
+            digest = self.digests.setdefault(place, hashlib.sha256())
+            digest.update(np.ascontiguousarray(leaf).view(np.uint8).data)
+
+    def hexdigest(self) -> str:
+        """Hash of the samples so far; empty if there are none."""
+        if not self.digests:
+            return ""
+        parts = [f"{place}{self.digests[place].hexdigest()}" for place in self.digests]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
 def program_fingerprint(function: Callable, *args: PyTree) -> str:
     """Hash of what a function computes on arguments of these shapes and types.
 

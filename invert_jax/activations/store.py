@@ -64,6 +64,7 @@ class Record(NamedTuple):
         layers: The layers.
         id_parts: For each list of ids, the rows at which its parts end.
         made_of: Fingerprints and settings of what it was made of.
+        inputs: Fingerprint of the inputs collected so far, if they have no ids.
     """
 
     complete: bool
@@ -71,6 +72,7 @@ class Record(NamedTuple):
     layers: tuple[StoredLayer, ...]
     id_parts: dict[str, list[int]]
     made_of: dict[str, str]
+    inputs: str = ""
 
 
 def open_store(

@@ -76,10 +76,29 @@ def test_samples_without_ids_are_stored(inputs, tmp_path):
     assert_same({"first": got["first"]}, {"first": gather(inputs, ids=None)["first"]})
 
 
-def test_other_samples_without_ids_are_refused(inputs, tmp_path):
-    gather(inputs, tmp_path, ids=None)
-    with pytest.raises(ValueError, match="first sample differs, and there are no ids"):
-        gather(inputs + 1, tmp_path, ids=None)
+@pytest.mark.parametrize("changed", [0, 57, 99])
+def test_other_samples_without_ids_are_refused(changed, inputs, tmp_path):
+    collect(model, batched(inputs, 16), store=tmp_path, progress=False)
+    collect(model, batched(inputs, 7), store=tmp_path, progress=False)
+    others = inputs.copy()
+    others[changed] += 1
+    with pytest.raises(ValueError, match="first 100, which have no ids, differ"):
+        collect(model, batched(others, 16), store=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("pool", ["mean", {"tokens": "positions"}], ids=str)
+def test_samples_without_ids_are_known_where_a_collection_stopped(
+    pool, inputs, tmp_path, small_files
+):
+    batches = batched(inputs, 16)
+    settings: dict = {"store": tmp_path, "batch_size": 8, "progress": False}
+    settings["pool"] = pool
+    with pytest.raises(KeyboardInterrupt):
+        collect(model, stop_after(batches, 5), **settings)
+    with pytest.raises(ValueError, match=r"first \d\d, which have no ids, differ"):
+        collect(model, batched(-inputs, 16), **settings)
+    got = collect(model, batches, **settings)
+    assert_same(got, collect(model, batches, pool=pool, progress=False))
 
 
 def test_a_pool_without_a_name_of_its_own_is_known_again(inputs, tmp_path):
