@@ -36,8 +36,8 @@ from invert_jax.activations.store import (
     write_record,
 )
 
-BUFFER_BYTES = 2**26  # rows that wait, all layers; three times that is in memory
-PIECE_BYTES = 2**20  # what is read at once
+BUFFER_BYTES = 2**25  # rows that wait, all layers; three times that is in memory
+PIECE_BYTES = 2**18  # what is read at once
 MOST_SAMPLES = 8192  # in one file
 FLUSH_SECONDS = 30.0
 
