@@ -179,6 +179,25 @@ def test_the_factory_may_return_a_subject_and_say_what_counts(project):
     np.testing.assert_allclose(open_store("acts")["maps"], expected, rtol=1e-5)
 
 
+def test_the_factory_of_the_readme_runs(project, directory, capsys):
+    readme = (ROOT / "README.md").read_text()
+    code = readme.split("<!-- my_model.py -->\n```python\n")[1].split("\n```")[0]
+    # These data have a second image.
+    code += "\n\ndef of_image():\n    return make() | {'inputs': 'image'}\n"
+    Path("readme_model.py").write_text(code)
+    words = ["readme_model:of_image", "--data", f"tfds:{directory}:train", "-q"]
+
+    assert main(["collect", *words, "--list"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "block1: 12 x 10 x 16 per sample", "block2: 12 x 10 x 32 per sample",
+        "dropout: 32 per sample", "head: 10 per sample", "output: 10 per sample",
+    ]  # fmt: skip
+    words += ["--layers", "block*", "--pool", "mean", "-o", "acts"]
+    assert main(["collect", *words]) == 0
+    shapes = {name: layer.shape for name, layer in open_store("acts").items()}
+    assert shapes == {"block1": (NUM_EXAMPLES, 16), "block2": (NUM_EXAMPLES, 32)}
+
+
 def test_list_shows_the_layers_and_writes_nothing(project, capsys):
     assert collect(GIVEN, "--list") == 0
     assert capsys.readouterr().out.splitlines() == [

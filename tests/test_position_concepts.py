@@ -66,7 +66,7 @@ def reader(sentences):
     model = Reader()
 
     def loss(variables):
-        logits = model.apply(variables, tokens)[..., 0]
+        logits = jnp.asarray(model.apply(variables, tokens))[..., 0]
         errors = optax.sigmoid_binary_cross_entropy(logits, negated)
         return (errors * where).sum() / where.sum()
 
@@ -188,7 +188,8 @@ def test_units_of_pixels_are_named_by_a_segmentation_map(cell, scenes):
         pool="positions", progress=False,
     )  # fmt: skip
 
-    assert layers["scene"].ids[:2].tolist() == ["train-0@0,0", "train-0@0,1"]
+    assert concepts.ids is not None
+    assert concepts.ids[:2].tolist() == ["train-0@0,0", "train-0@0,1"]
     explanations = ij.explain(
         layers, concepts, max_length=1, min_fraction=0.05, options=QUIET
     )
