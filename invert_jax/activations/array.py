@@ -98,6 +98,32 @@ class Activations:
             )
         return np.asarray(self.values[:, start:stop])
 
+    def stack(self, other: "Activations") -> "Activations":
+        """The samples of both, one after the other; nothing is read yet.
+
+        What several processes have collected, each of its own samples, is one layer so.
+
+        Args:
+            other: The same neurons, with the same dtype, on other samples.
+
+        >>> first = Activations(np.eye(2), layer="fc")
+        >>> first.stack(Activations(np.ones((3, 2)), layer="fc"))
+        Activations(5 samples, 2 neurons, float64, layer='fc')
+        """
+        for name in ("names", "dtype", "layer"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                raise ValueError(
+                    f"`other` must have the same {name}; got {_few(theirs)} to stack "
+                    f"on {_few(mine)}."
+                )
+        return Activations(
+            Stacked((self.values, other.values)),
+            self.names,
+            ids=stacked_ids(self.ids, other.ids),
+            layer=self.layer,
+        )
+
     def __array__(
         self, dtype: np.dtype | None = None, copy: bool | None = None
     ) -> np.ndarray:
@@ -113,6 +139,28 @@ class Activations:
             f"Activations({self.num_samples} samples, {self.num_neurons} neurons, "
             f"{self.dtype}{layer})"
         )
+
+
+class Stacked:
+    """Matrices one below the other; a slice reads what it needs of each."""
+
+    def __init__(self, parts: Sequence[Matrix]) -> None:
+        self.parts = parts
+        self.shape = (sum(part.shape[0] for part in parts), parts[0].shape[1])
+        self.dtype = parts[0].dtype
+
+    def __getitem__(self, index: slice | tuple[slice, slice]) -> np.ndarray:
+        rows, columns = index if isinstance(index, tuple) else (index, slice(None))
+        wanted = range(self.shape[0])[rows]
+        if wanted.step != 1:
+            return self[:, columns][rows]
+        pieces, first = [], 0
+        for part in self.parts:
+            start = min(max(wanted.start - first, 0), part.shape[0])
+            stop = min(max(wanted.stop - first, start), part.shape[0])
+            pieces.append(np.asarray(part[start:stop, columns]))
+            first += part.shape[0]
+        return np.concatenate(pieces)
 
 
 def checked_values(values: Matrix | ArrayLike) -> Matrix:
@@ -162,6 +210,38 @@ def checked_ids(ids: ArrayLike, num_samples: int) -> Shaped[np.ndarray, " sample
             f"got shape {array.shape} for {num_samples} samples."
         )
     return id_array(array)
+
+
+def stacked_ids(
+    ids: Shaped[np.ndarray, " samples"] | None,
+    others: Shaped[np.ndarray, " others"] | None,
+) -> Shaped[np.ndarray, " all"] | None:
+    """The ids of both, which must be different and of one kind; None if none has any.
+
+    >>> stacked_ids(np.array([1, 2]), np.array([3]))
+    array([1, 2, 3])
+    """
+    kinds = [None if each is None else each.dtype.kind for each in (ids, others)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            "`other` must have ids if this has, and of the same kind; got dtype kinds "
+            f"{kinds[0]} and {kinds[1]}."
+        )
+    if ids is None or others is None:
+        return None
+    twice = np.intersect1d(ids, others)
+    if len(twice):
+        raise ValueError(
+            f"`other` must hold other samples; got {twice[0].item()!r} in both."
+        )
+    return np.concatenate([ids, others])
+
+
+def _few(value: object) -> str:
+    """A value, or the beginning of a long list of names."""
+    if isinstance(value, tuple) and len(value) > 3:
+        return f"{len(value)} names such as {', '.join(value[:3])}"
+    return repr(value)
 
 
 def id_array(ids: Shaped[np.ndarray, " samples"]) -> Shaped[np.ndarray, " samples"]:

@@ -85,7 +85,7 @@ def collect(
             refused. The activations are then read from there, when they are needed.
             Samples are known by their ids; without ids by their inputs, which are then
             hashed as they come. Each process of several collects its own batches to a
-            store of its own.
+            store of its own; `Activations.stack` makes one layer of them.
         dtype: `"float32"`, `"bfloat16"` or `"float16"`; what the layer has if None.
         preprocessing: Your name for how the batches were made, of which a store knows
             nothing else: one made under another name is refused.

@@ -115,3 +115,52 @@ def test_a_block_outside_the_neurons_is_refused(start, stop):
 def test_names_that_are_no_strings_are_refused():
     with pytest.raises(TypeError, match="must be strings; got 1"):
         checked_names(("a", 1), 2)
+
+
+def halves(rng):
+    values = rng.normal(size=(9, 4)).astype(np.float32)
+    parts = [
+        Activations(Lazy(part), ids=ids, layer="fc")
+        for part, ids in [(values[:5], np.arange(5)), (values[5:], np.arange(5, 9))]
+    ]
+    return values, parts
+
+
+@pytest.mark.parametrize(
+    "cut", [np.s_[:, :], np.s_[3:7, 1:2], np.s_[6:], np.s_[8:0:-3, ::2], np.s_[2:2, :]]
+)
+def test_stacked_samples_are_read_as_one_matrix(rng, cut):
+    values, (first, second) = halves(rng)
+    stacked = first.stack(second)
+    np.testing.assert_array_equal(stacked.values[cut], values[cut], strict=True)
+    assert stacked.ids is not None and stacked.ids.tolist() == list(range(9))
+    assert (stacked.shape, stacked.layer) == ((9, 4), "fc")
+
+
+def test_three_parts_are_stacked_one_after_the_other(rng):
+    parts = [Activations(rng.normal(size=(2, 3))) for _ in range(3)]
+    stacked = parts[0].stack(parts[1]).stack(parts[2])
+    np.testing.assert_array_equal(stacked, np.concatenate(parts))
+    assert stacked.ids is None
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"values": np.ones((1, 3), np.float32)}, "got .'0', '1', '2'. to stack"),
+        ({"values": np.ones((1, 4))}, "must have the same dtype; got dtype.'float64'"),
+        ({"layer": "head"}, "must have the same layer; got 'head' to stack on 'fc'"),
+        ({"ids": None}, "must have ids if this has"),
+        ({"ids": np.array(["a"])}, "of the same kind; got dtype kinds i and U"),
+        ({"ids": np.array([3])}, "must hold other samples; got 3 in both"),
+    ],
+)
+def test_what_cannot_be_stacked_is_refused(rng, other, message):
+    _, (first, _) = halves(rng)
+    parts = {
+        "values": np.ones((1, 4), np.float32),
+        "ids": np.array([9]),
+        "layer": "fc",
+    } | other
+    with pytest.raises(ValueError, match=message):
+        first.stack(Activations(**parts))

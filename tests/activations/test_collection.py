@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 from invert_jax.activations.batches import Batch, batched
 from invert_jax.activations.collection import collect
 from invert_jax.activations.pooling import position_ids
+from invert_jax.activations.store import open_store
 
 
 @pytest.fixture
@@ -91,6 +93,42 @@ def test_results_do_not_depend_on_how_many_devices_take_part():
         outputs.append(done.stdout.split(maxsplit=1))
     assert [count for count, _ in outputs] == ["1", "4"]
     assert outputs[0][1] == outputs[1][1]
+
+
+ONE_OF_TWO = """
+import sys, jax, numpy as np
+from invert_jax.activations import batched, collect
+rank, address, store = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+jax.distributed.initialize(address, num_processes=2, process_id=rank)
+assert jax.process_count() == 2 and len(jax.devices()) == 2
+mine = np.array_split(np.arange(90), 2)[rank]
+inputs = np.random.default_rng(0).normal(size=(90, 16)).astype(np.float32)[mine]
+collect(lambda x: {"layer": 2 * x},
+        batched(inputs, 20, ids=mine), store=store + str(rank), progress=False)
+"""
+
+
+def test_two_processes_collect_their_samples_into_one_layer(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    words = [sys.executable, "-c", ONE_OF_TWO]
+    running = [
+        subprocess.Popen(
+            [*words, str(rank), address, f"{tmp_path}/part"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0], errors
+
+    first, second = (open_store(f"{tmp_path}/part{rank}")["layer"] for rank in range(2))
+    inputs = np.random.default_rng(0).normal(size=(90, 16)).astype(np.float32)
+    whole = first.stack(second)
+    np.testing.assert_array_equal(whole, 2 * inputs)
+    assert whole.ids is not None and whole.ids.tolist() == list(range(90))
 
 
 def test_batches_may_come_from_a_generator(images):
