@@ -26,11 +26,35 @@ def decode_image(
             array = np.stack([np.asarray(frame) for frame in frames])
         else:
             array = _pixels(image, shape, dtype)
-    if any(
-        want not in (None, got) for want, got in zip(shape, array.shape, strict=True)
-    ):
-        raise ValueError(f"the image must have shape {shape}; got {array.shape}.")
+    _check_shape(array, shape)
     return array
+
+
+def decode_map(
+    image: bytes | Shaped[np.ndarray, "..."],
+    shape: tuple[int | None, ...],
+    dtype: np.dtype,
+) -> Shaped[np.ndarray, "height width 1"]:
+    """The classes of a segmentation map as an array, no colors: see `map_of`.
+
+    >>> decode_map(np.full((2, 2, 1), 7), (2, None, 1), np.dtype(np.uint8)).dtype
+    dtype('uint8')
+    """
+    classes = map_of(image)
+    if classes.size and not np.can_cast(np.min_scalar_type(classes.max()), dtype):
+        raise ValueError(f"the map must hold {dtype}; got {classes.max()}.")
+    array = classes.astype(dtype)[..., None]
+    _check_shape(array, shape)
+    return array
+
+
+def _check_shape(
+    array: Shaped[np.ndarray, "..."], shape: tuple[int | None, ...]
+) -> None:
+    """Refuse an image of another shape than its feature has."""
+    axes = zip(shape, array.shape, strict=True)
+    if any(want not in (None, got) for want, got in axes):
+        raise ValueError(f"the image must have shape {shape}; got {array.shape}.")
 
 
 def _pixels(
@@ -79,8 +103,8 @@ def map_of(
 
 
 def resized(
-    image: Shaped[np.ndarray, "height width channels"], size: tuple[int, int]
-) -> Shaped[np.ndarray, "rows columns channels"]:
+    image: Shaped[np.ndarray, "*frames height width channels"], size: tuple[int, int]
+) -> Shaped[np.ndarray, "*frames rows columns channels"]:
     """The image in another size, bilinear and without aliasing; not cropped.
 
     >>> resized(np.zeros((8, 6, 3), np.uint8), (4, 4)).shape
@@ -88,6 +112,8 @@ def resized(
     """
     from PIL import Image
 
+    if image.ndim > 3:
+        return np.stack([resized(frame, size) for frame in image])
     height, width = size
     channels = [
         np.asarray(
@@ -98,3 +124,18 @@ def resized(
         for channel in range(image.shape[-1])
     ]
     return np.stack(channels, axis=-1)
+
+
+def resized_map(
+    classes: Shaped[np.ndarray, "height width 1"], size: tuple[int, int]
+) -> Shaped[np.ndarray, "rows columns 1"]:
+    """The map in another size: each pixel has the class at its center, never a mean.
+
+    >>> resized_map(np.arange(6)[:, None, None], (2, 2))[..., 0].tolist()
+    [[1, 1], [4, 4]]
+    """
+    rows, columns = (
+        (2 * np.arange(wanted) + 1) * got // (2 * wanted)
+        for wanted, got in zip(size, classes.shape[:2], strict=True)
+    )
+    return classes[rows[:, None], columns]

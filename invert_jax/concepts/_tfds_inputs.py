@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from invert_jax.activations.batches import Batch
-from invert_jax.concepts._images import decode_image, resized
+from invert_jax.concepts._images import decode_image, decode_map, resized, resized_map
 from invert_jax.concepts._tfds_features import Kind, Leaf
 from invert_jax.concepts._tfds_source import Located, Source
 from invert_jax.concepts._tfds_values import items, parsed, scalars
@@ -133,23 +133,33 @@ class Decoded:
 def input_of(
     example: Mapping[str, Any], leaf: Leaf, size: tuple[int, int] | None = None
 ) -> Any:
-    """One feature as an array, images resized to `size`; text as a str."""
-    feature = leaf.feature
+    """One feature as an array, images and maps in `size`; text as a str."""
     if leaf.kind in (Kind.IMAGE, Kind.MAP):
-        images = [
-            each
-            if isinstance(each, np.ndarray)
-            else decode_image(each, feature.shape, np.dtype(feature.np_dtype))
-            for each in items(example, leaf)
-        ]
-        if size is not None:
-            images = [resized(each, size) for each in images]
+        of_one = _map if leaf.kind is Kind.MAP else _image
+        images = [of_one(each, leaf.feature, size) for each in items(example, leaf)]
         return np.stack(images) if leaf.lengths else images[0]
     values = scalars(example, leaf)
     if leaf.kind is Kind.TEXT:
         texts = [v.decode() if isinstance(v, bytes) else str(v) for v in values]
         return texts if leaf.lengths else texts[0]
-    return _reshaped(np.array(values, feature.np_dtype), leaf)
+    return _reshaped(np.array(values, leaf.feature.np_dtype), leaf)
+
+
+def _image(
+    stored: bytes | np.ndarray, feature: Any, size: tuple[int, int] | None
+) -> Shaped[np.ndarray, "*frames height width channels"]:
+    """A picture, its colors as they are seen."""
+    if isinstance(stored, bytes):
+        stored = decode_image(stored, feature.shape, np.dtype(feature.np_dtype))
+    return stored if size is None else resized(stored, size)
+
+
+def _map(
+    stored: bytes | np.ndarray, feature: Any, size: tuple[int, int] | None
+) -> Shaped[np.ndarray, "height width 1"]:
+    """A segmentation map, its classes as `from_tfds` reads them."""
+    classes = decode_map(stored, feature.shape, np.dtype(feature.np_dtype))
+    return classes if size is None else resized_map(classes, size)
 
 
 def id_of(example: Mapping[str, Any], leaf: Leaf) -> int | str:

@@ -123,7 +123,8 @@ def tfds_batches(
     """Inputs of a TFDS data set for `collect`, with the ids that `from_tfds` gives.
 
     Images are arrays [height, width, channels] of the data set's dtype, mostly uint8,
-    decoded by Pillow. The batches can be gone through again and again.
+    decoded by Pillow; segmentation maps [height, width, 1] hold the class of each
+    pixel, never a color. The batches can be gone through again and again.
 
     Args:
         builder_or_directory: As in `from_tfds`.
@@ -132,7 +133,7 @@ def tfds_batches(
         inputs: Path of the feature that the model takes; several make a dict. By
             default the one image.
         size: Height and width to resize images to, the whole of them, so that
-            positions stay where they are.
+            positions stay where they are. Maps keep their classes: nearest, no mean.
         transform: Function of one example's input, such as crops, scaling or a
             tokenizer; runs in the workers.
         ids: As in `from_tfds`.

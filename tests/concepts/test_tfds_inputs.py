@@ -1,9 +1,11 @@
+import io
 import threading
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 
 import invert_jax as ij
 from invert_jax.activations import collect
@@ -127,6 +129,60 @@ def test_images_are_resized_as_a_whole(tmp_path):
         ValueError, match=r"record 1 .*one shape; got \(4, 12, 3\) after"
     ):
         list(tfds_batches(directory, "train"))
+
+
+def test_maps_are_classes_and_stay_classes_when_resized(directory):
+    names = ["segmentation", "trimap"]
+    (whole,) = tfds_batches(directory, "train", inputs=names, ids="name")
+    by_name = {example["name"]: example for example in examples()}
+    for name in names:
+        expected = np.stack([by_name[id_][name] for id_ in whole.ids])
+        np.testing.assert_array_equal(whole.inputs[name][..., 0], expected)
+        assert whole.inputs[name].dtype == np.uint8
+    (small,) = tfds_batches(directory, "train", inputs=names, size=(4, 3))
+    classes = whole.inputs["segmentation"]
+    np.testing.assert_array_equal(small.inputs["segmentation"], classes[:, 1::2, 1::2])
+    assert small.inputs["trimap"].shape == (NUM_EXAMPLES, 4, 3, 1)
+    assert set(np.unique(small.inputs["trimap"])) <= {1, 2, 3}
+
+
+def test_maps_of_a_builder_without_files_are_classes_too():
+    with tfds.testing.mock_data(num_examples=3):
+        names = ["image", "segmentation_mask"]
+        batches = tfds_batches("oxford_iiit_pet", "train", inputs=names, size=(9, 8))
+        (batch,) = batches
+    assert batch.inputs["segmentation_mask"].shape == (3, 9, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), r"must have shape \(2, 2, 1\); got \(4, 4, 1\)"),
+        (np.full((2, 2), 300, np.uint16), "must hold uint8; got 300"),
+        (np.eye(2, 6, dtype=np.uint8).reshape(2, 2, 3), "one channel"),
+    ],
+    ids=["large", "deep", "colored"],
+)
+def test_a_map_that_is_not_of_its_feature_is_named(tmp_path, pixels, message):
+    labels = tfds.features.LabeledImage(labels=3, shape=(2, 2, 1))
+    features = tfds.features.FeaturesDict({"map": labels})
+    record = record_of(map=[png(pixels).getvalue()])
+    directory = by_hand(tmp_path / "d", features, [record])
+    with pytest.raises(ValueError, match=rf"(?s)record 0 of .*{message}"):
+        list(tfds_batches(directory, "train", inputs="map"))
+
+
+def test_frames_of_a_gif_are_resized_each(tmp_path):
+    frames = [Image.new("RGB", (8, 6), (shade, 0, 0)) for shade in (0, 120, 240)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    image = tfds.features.Image(shape=(None, None, None, 3))
+    features = tfds.features.FeaturesDict({"image": image})
+    record = record_of(image=[file.getvalue()])
+    directory = by_hand(tmp_path / "d", features, [record])
+    (batch,) = tfds_batches(directory, "train", size=(3, 4))
+    assert batch.inputs.shape == (1, 3, 3, 4, 3)
+    assert batch.inputs[0, :, 0, 0, 0].tolist() == [0, 120, 240]
 
 
 def test_videos_are_stacks_of_images(tmp_path):
