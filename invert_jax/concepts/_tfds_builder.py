@@ -2,14 +2,18 @@
 
 import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
+
+from invert_jax.concepts._checks import listed
 
 FORMATS = ("array_record", "parquet", "tfrecord")
 _CANNOT_BE = (
     "`builder_or_directory` must be a TFDS builder, a directory with a prepared data "
     "set, or the name of a TFDS data set"
 )
+_LONGEST_REASON = 600
 
 
 def prepared_builder(builder_or_directory: object, data_dir: str | None = None) -> Any:
@@ -32,7 +36,7 @@ def prepared_builder(builder_or_directory: object, data_dir: str | None = None) 
 def _named_builder(name: str, data_dir: str | None) -> Any:
     """The builder of a directory, or else of a name."""
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return _builder_of_directory(_version_directory(path))
     if path.exists() or not re.fullmatch(r"[\w:/.*=,-]+", name) or path.is_absolute():
         raise ValueError(f"{_CANNOT_BE}; `{name}` is no directory.")
@@ -41,25 +45,30 @@ def _named_builder(name: str, data_dir: str | None) -> Any:
 
 def _version_directory(path: Path) -> Path:
     """The directory itself or the only one below that holds a data set."""
-    if (path / "dataset_info.json").is_file():
-        return path
-    below = [
-        file.parent
-        for pattern in ("*", "*/*", "*/*/*")
-        for file in sorted(path.glob(f"{pattern}/dataset_info.json"))
-    ]
-    if len(below) == 1:
-        return below[0]
-    if below:
-        listed = ", ".join(f"`{each.relative_to(path)}`" for each in below[:10])
+    found = _data_sets_in(path)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        places = [str(each.relative_to(path)) for each in found]
         raise ValueError(
-            f"`{path}` holds {len(below)} data sets; name the directory of one: "
-            f"{listed}."
+            f"`{path}` holds {len(found)} data sets; name the directory of one: "
+            f"{listed(places, 10)}."
         )
     raise ValueError(
         f"{_CANNOT_BE}; `{path}` has no dataset_info.json in it or below. TFDS writes "
         "it beside the record files, in NAME/[CONFIG/]VERSION."
     )
+
+
+def _data_sets_in(path: Path) -> list[Path]:
+    """The directory itself if it holds a data set, else all below that do."""
+    if (path / "dataset_info.json").is_file():
+        return [path]
+    return [
+        file.parent
+        for pattern in ("*", "*/*", "*/*/*")
+        for file in sorted(path.glob(f"{pattern}/dataset_info.json"))
+    ]
 
 
 def _builder_of_directory(path: Path) -> Any:
@@ -84,10 +93,50 @@ def _builder_of_name(name: str, data_dir: str | None) -> Any:
     except tfds.core.DatasetNotFoundError as error:
         raise ValueError(
             f"{_CANNOT_BE}; `{name}` is no directory, and TFDS knows no data set of "
-            "that name."
+            f"that name.{_did_you_mean(name)}"
         ) from error
     except ImportError as error:
-        _raise_not_importable(name, error)
+        directory = _place_on_disk(name, data_dir)
+        if directory is None:
+            _raise_not_importable(name, error)
+        return _builder_of_directory(directory)
+    except Exception as error:  # of many kinds: ValueError, AssertionError, TypeError
+        raise ValueError(
+            f"{_CANNOT_BE}, NAME[/CONFIG][:VERSION]; `{name}` is no directory, and "
+            f"TFDS does not take it as a name: {_in_one_line(error)}"
+            f"{_did_you_mean(name)}"
+        ) from error
+
+
+def _did_you_mean(name: str) -> str:
+    """The end of a message about a name: those that are like it, if it is unknown.
+
+    >>> _did_you_mean("CIFAR-10:3.0.2")
+    " Did you mean 'cifar10', 'cifar100', 'cifar10_n'?"
+    """
+    import tensorflow_datasets as tfds
+
+    # The community's would need TensorFlow.
+    known = tfds.list_builders(with_community_datasets=False)
+    plain = re.split("[/:]", name)[0].lower().replace("-", "_")
+    alike = [] if plain in known and plain in name else get_close_matches(plain, known)
+    return f" Did you mean {listed(alike)}?" if alike else ""
+
+
+def _place_on_disk(name: str, data_dir: str | None) -> Path | None:
+    """Where a data set is prepared whose code needs what is not installed."""
+    from tensorflow_datasets.core.utils import file_utils
+
+    parts = re.fullmatch(r"(\w+)(?:/([\w.-]+))?(?::([\d.*]+))?", name)
+    if parts is None:
+        return None
+    pattern = "/".join(part for part in parts.groups() if part)
+    for root in file_utils.list_data_dirs(data_dir):
+        places = sorted(Path(os.fspath(root)).expanduser().glob(pattern))
+        holding = [place for place in places if _data_sets_in(place)]
+        if holding:
+            return _version_directory(holding[-1])
+    return None
 
 
 def _prepare(builder: Any) -> None:
@@ -96,6 +145,24 @@ def _prepare(builder: Any) -> None:
         builder.download_and_prepare(file_format="array_record")
     except ImportError as error:
         _raise_not_importable(builder.info.full_name, error)
+    except Exception as error:  # the network, the disk, files to be got by hand
+        raise ValueError(
+            f"{_CANNOT_BE}; `{builder.info.full_name}` is not prepared in "
+            f"`{builder.data_path}` yet, and TFDS could not download and prepare it: "
+            f"{_in_one_line(error)} Cure that and try again, or prepare it elsewhere "
+            "and give its directory here."
+        ) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    """What an error says, as one sentence that a message can go on after."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    said = re.sub(
+        r'^Failed to construct dataset ".*?", builder_kwargs ".*?": ', "", said
+    )
+    said = re.sub(r" The builder name string must be .*", "", said)
+    said = said if len(said) <= _LONGEST_REASON else f"{said[:_LONGEST_REASON]} …"
+    return said if said[-1] in ".!?…" else f"{said}."
 
 
 def _raise_not_importable(name: str, error: ImportError) -> NoReturn:

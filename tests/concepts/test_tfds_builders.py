@@ -1,5 +1,6 @@
 """Where data sets come from: directories, names, builders, code; real data."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -15,7 +16,9 @@ from tests.concepts.tfds_datasets import (
     NUM_EXAMPLES,
     EveryKind,
     as_tfrecord,
+    by_hand,
     prepared,
+    record_of,
 )
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -25,6 +28,10 @@ CIFAR = {
 }
 needs_cifar = pytest.mark.skipif(
     not all(path.is_dir() for path in CIFAR.values()), reason="no CIFAR-10 beside"
+)
+
+without_tensorflow = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is there"
 )
 
 
@@ -94,11 +101,57 @@ def test_what_is_not_prepared_yet_is_prepared_without_tensorflow(tmp_path):
     assert batch.inputs.shape == (NUM_EXAMPLES, 12, 10, 3)
 
 
+@without_tensorflow
 def test_what_only_tensorflow_can_prepare_says_so(tmp_path):
-    if any("tensorflow" == name for name in sys.modules):
-        pytest.skip("TensorFlow is there")
     with pytest.raises(ImportError, match=r"needs `tensorflow` once: install it with"):
         _table(Ragged(data_dir=tmp_path))
+
+
+class Offline(Numbers):
+    """A data set that cannot be downloaded."""
+
+    def _split_generators(self, dl_manager):
+        raise ConnectionError("the server\nis unreachable")
+
+
+def test_what_cannot_be_downloaded_says_where_it_would_be_and_what_to_do(tmp_path):
+    message = (
+        r"`offline/1.0.0` is not prepared in `.*offline/1.0.0` yet, and TFDS could not "
+        r"download and prepare it: the server is unreachable. Cure that .* or prepare "
+        r"it elsewhere and give its directory"
+    )
+    with pytest.raises(ValueError, match=message) as raised:
+        _table(Offline(data_dir=tmp_path))
+    assert isinstance(raised.value.__cause__, ConnectionError)
+
+
+def test_files_to_be_got_by_hand_are_asked_for_in_the_words_of_tfds(tmp_path):
+    message = r"(?s)`imagenet2012/.* could not .*manual.*ILSVRC2012_img_train.tar"
+    with pytest.raises(ValueError, match=message):
+        _table("imagenet2012", "validation", data_dir=str(tmp_path))
+
+
+@without_tensorflow
+def test_a_prepared_data_set_is_found_by_name_though_its_code_needs_tensorflow(
+    tmp_path,
+):
+    """As that of COCO does: it is imported when the name is looked up."""
+    with pytest.raises(ImportError, match="needs `tensorflow` once"):
+        _table("coco", data_dir=str(tmp_path))
+    label = tfds.features.ClassLabel(names=["person", "dog"])
+    objects = tfds.features.Sequence({"label": label})
+    features = tfds.features.FeaturesDict({"objects": objects})
+    records = [record_of(objects__label=[1, 0, 1]), record_of(objects__label=[])]
+    by_hand(tmp_path / "coco" / "2017" / "1.1.0", features, records)
+    for name in ("coco", "coco/2017", "coco/2017:1.1.0", "coco/2017:1.*.*"):
+        table = _table(name, data_dir=str(tmp_path))
+        assert table.names == ("objects/label=person", "objects/label=dog")
+        assert table.masks().tolist() == [[True, True], [False, False]]
+    with pytest.raises(ImportError, match="needs `tensorflow` once"):
+        _table("coco/2014", data_dir=str(tmp_path))
+    by_hand(tmp_path / "coco" / "2014" / "1.1.0", features, records)
+    with pytest.raises(ValueError, match=r"holds 2 data sets.*'2014/1.1.0', '2017/1."):
+        _table("coco", data_dir=str(tmp_path))
 
 
 def test_parquet_files_with_fewer_examples_than_listed_are_read_with_a_warning(
@@ -167,6 +220,14 @@ def test_damaged_metadata_are_refused(tmp_path, name, content):
         ("no_such_data_set", "`no_such_data_set` is no directory, and TFDS knows no"),
         ("/no/such/directory", "`/no/such/directory` is no directory"),
         ("a name with blanks", "is no directory"),
+        ("", "`` is no directory"),
+        ("CIFAR10", "knows no data set of that name. Did you mean 'cifar10', "),
+        ("cifar-10", "does not take it as a name.* Did you mean 'cifar10', "),
+        ("voc/nope", r"NAME\[/CONFIG\]\[:VERSION\]; .*BuilderConfig nope not found"),
+        ("voc:9.9.9", "`voc:9.9.9` .* cannot be loaded at version 9.9.9, only: 5"),
+        ("voc/2012/more", "does not take it as a name: Parsing .*2012/more failed.$"),
+        ("cifar10/shuffle=3", "unexpected keyword argument 'shuffle'"),
+        ("../x", "`../x` is no directory, and TFDS does not take it as a name"),
         (Path(__file__), "is no directory"),
         (Path(__file__).parent, r"has no dataset_info.json in it or below"),
     ],
@@ -185,7 +246,7 @@ def test_something_else_is_a_type_error():
 def test_a_directory_of_several_data_sets_lists_them(tmp_path):
     prepared(tmp_path, "array_record")
     as_tfrecord(prepared(tmp_path / "more", "array_record"))
-    with pytest.raises(ValueError, match=r"holds 2 data sets.*`more/every_kind/1.0.0`"):
+    with pytest.raises(ValueError, match=r"holds 2 data sets.*'more/every_kind/1.0.0'"):
         _table(tmp_path)
 
 
