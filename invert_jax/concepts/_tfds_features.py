@@ -121,7 +121,8 @@ def chosen_leaves(
             what = "segmentation map" if positions else "label"
             raise ValueError(
                 f"the data set must have a {what} to make concepts of; it has "
-                f"{_described(known)}; name those to use by `features=[...]`."
+                f"{_described(known)}; name those to use by `features=[...]`: an image "
+                "that is named is a map of classes, text becomes classes."
             )
         return chosen
     wanted = [wanted] if isinstance(wanted, str) else list(wanted)

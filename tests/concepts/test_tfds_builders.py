@@ -250,55 +250,6 @@ def test_a_directory_of_several_data_sets_lists_them(tmp_path):
         _table(tmp_path)
 
 
-MOCKED = {
-    "cifar100": ("coarse_label=19", "label=99"),
-    "celeb_a": ("attributes/Smiling", "attributes/Young"),
-    "voc": ("labels=person", "objects/label=cat", "objects/is_truncated"),
-    "clevr": ("objects/color=red", "objects/shape=cube", "objects/material=metal"),
-    "open_images_v4": ("objects/label=/m/011k07", "bobjects/label=/m/011k07"),
-    "oxford_iiit_pet": ("label=Abyssinian", "species=Cat"),
-    "imagenet2012": ("label=n01440764",),
-}
-
-
-@pytest.mark.parametrize("name", sorted(MOCKED))
-def test_the_structures_of_real_data_sets_are_read(name):
-    with tfds.testing.mock_data(num_examples=7):
-        builder = tfds.builder(name)
-        table = _table(builder)
-        examples = list(builder.as_data_source("train"))
-    assert table.num_samples == 7
-    assert table.ids is not None and table.ids[6] == "train-6"
-    assert set(MOCKED[name]) <= set(table.names)
-    for concept in MOCKED[name]:
-        path, _, label = concept.partition("=")
-        mask = table.masks([concept])[:, 0]
-        for example, got in zip(examples, mask, strict=True):
-            feature, value = builder.info.features, example
-            for key in path.split("/"):
-                feature, value = feature[key], value[key]
-            code = feature.names.index(label) if label else 1
-            assert got == (code in np.ravel(value))
-
-
-def test_masks_and_numbers_of_real_data_sets_are_read_when_named():
-    with tfds.testing.mock_data(num_examples=7):
-        pets = _table(tfds.builder("oxford_iiit_pet"), features="segmentation_mask")
-        faces = _table(tfds.builder("celeb_a"), features="landmarks", quantiles=2)
-        objects = _table(
-            tfds.builder("clevr"), features=["objects/rotation"], quantiles=2
-        )
-        with pytest.raises(ValueError, match=r"must have a label .*'annotation'"):
-            _table(tfds.builder("scene_parse150"))
-        with pytest.raises(
-            ValueError, match=r"record 0 of .* map must have one channel"
-        ):
-            _table(tfds.builder("scene_parse150"), features="annotation")
-    assert all(name.startswith("segmentation_mask=") for name in pets.names)
-    assert len(faces.names) == 10 and faces.names[0].startswith("landmarks/lefteye_x>")
-    assert len(objects.names) == 1
-
-
 @needs_cifar
 def test_cifar10_is_the_same_from_both_file_formats():
     tables = {name: _table(path, "test") for name, path in CIFAR.items()}
