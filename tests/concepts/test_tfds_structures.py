@@ -134,7 +134,7 @@ def test_the_maps_of_real_data_sets_are_presence_pixels_and_inputs(name, tmp_pat
     directory = as_files(tmp_path / "d", features, examples)
     classes = np.stack([example[MAPS[name]][..., 0] for example in examples])
     values = np.unique(classes)
-    settings = {"features": MAPS[name], "progress": False}
+    settings: dict[str, Any] = {"features": MAPS[name], "progress": False}
 
     table = from_tfds(directory, "train", min_area=0.2, **settings)
     pixels = from_tfds(directory, "train", positions=True, **settings)
