@@ -18,9 +18,9 @@ def decode_image(
     palettes are converted as well. Four axes mean the frames of a GIF. A float32 image
     is stored as the bytes of its one channel in four.
     """
-    from PIL import Image, ImageSequence
+    from PIL import ImageSequence
 
-    with Image.open(io.BytesIO(encoded)) as image:
+    with _opened(encoded) as image:
         if len(shape) == 4:
             frames = [each.convert("RGB") for each in ImageSequence.Iterator(image)]
             array = np.stack([np.asarray(frame) for frame in frames])
@@ -46,6 +46,19 @@ def decode_map(
     array = classes.astype(dtype)[..., None]
     _check_shape(array, shape)
     return array
+
+
+def _opened(encoded: bytes) -> Any:
+    """Pillow's image of the bytes; it is closed by `with`."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(io.BytesIO(encoded))
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            f"it is no image of a kind that Pillow reads; its {len(encoded)} bytes "
+            f"begin with {encoded[:8]!r}."
+        ) from error
 
 
 def _check_shape(
@@ -87,10 +100,8 @@ def map_of(
     >>> map_of(np.full((2, 2, 3), 7)).tolist()
     [[7, 7], [7, 7]]
     """
-    from PIL import Image
-
     if isinstance(image, bytes):
-        with Image.open(io.BytesIO(image)) as opened:
+        with _opened(image) as opened:
             image = np.asarray(opened)
     if image.ndim == 3 and (image == image[..., :1]).all():
         image = image[..., 0]

@@ -13,6 +13,9 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int64, Shaped
 
+from invert_jax.concepts._tfds_features import Leaf
+from invert_jax.concepts._tfds_values import feature_error
+
 
 class Columns(NamedTuple):
     """Some columns of a table.
@@ -61,6 +64,11 @@ class Coder(Protocol):
     """What one feature says of an example, and the columns that this becomes."""
 
     @property
+    def leaf(self) -> Leaf:
+        """The feature."""
+        ...
+
+    @property
     def typecode(self) -> str:
         """Type of the codes, as `array.array` names it."""
         ...
@@ -97,7 +105,10 @@ class Gathered:
 
     def add(self, example: Mapping[str, Any]) -> None:
         """Append the codes of one example."""
-        codes = self.coder.codes(example)
+        try:
+            codes = self.coder.codes(example)
+        except Exception as error:  # of NumPy, Pillow, zlib, UTF-8
+            raise feature_error(self.coder.leaf, error) from error
         if isinstance(codes, np.ndarray):
             self.codes.frombytes(codes.astype(self.codes.typecode).tobytes())
         else:

@@ -14,7 +14,7 @@ from invert_jax.activations.batches import Batch
 from invert_jax.concepts._images import decode_image, decode_map, resized, resized_map
 from invert_jax.concepts._tfds_features import Kind, Leaf
 from invert_jax.concepts._tfds_source import Located, Source
-from invert_jax.concepts._tfds_values import items, parsed, scalars
+from invert_jax.concepts._tfds_values import feature_error, items, parsed, scalars
 
 Transform = Callable[[Any], Any]
 _BATCHES_AHEAD = 2
@@ -94,12 +94,18 @@ class TfdsBatches:
 
     def _decoded(self, located: Located) -> "Decoded":
         example = parsed(located.stored)
-        values = {leaf.path: input_of(example, leaf, self.size) for leaf in self.leaves}
+        values = {leaf.path: self._input(example, leaf) for leaf in self.leaves}
         value = values if len(values) > 1 else values[self.leaves[0].path]
         if self.transform is not None:
             value = self.transform(value)
         id_ = None if self.id_leaf is None else id_of(example, self.id_leaf)
         return Decoded(located, id_, value)
+
+    def _input(self, example: Mapping[str, Any], leaf: Leaf) -> Any:
+        try:
+            return input_of(example, leaf, self.size)
+        except Exception as error:  # of NumPy, Pillow, zlib, UTF-8
+            raise feature_error(leaf, error) from error
 
     def _stacked(self, decoded: list["Decoded"]) -> Any:
         """The inputs of a batch, stacked; dicts and other trees leaf by leaf."""

@@ -9,14 +9,27 @@ import numpy as np
 
 from invert_jax.concepts._tfds_features import Leaf
 
+# Where `tf.train.Feature` keeps values, by the kind of their dtype; else as int64.
+_LIST_OF_KIND = {"f": "float_list", "O": "bytes_list", "S": "bytes_list"}
+
 
 def parsed(stored: bytes | dict[str, Any]) -> Mapping[str, Any]:
     """The example as a mapping: of its `tf.train.Example`, or decoded as it is."""
     if isinstance(stored, bytes):
         from tensorflow_datasets.proto import tf_example_pb2
 
-        return tf_example_pb2.Example.FromString(stored).features.feature
+        try:
+            return tf_example_pb2.Example.FromString(stored).features.feature
+        except Exception as error:  # protobuf's own
+            raise ValueError(f"it is no `tf.train.Example`: {error}") from error
     return stored
+
+
+def feature_error(leaf: Leaf, error: Exception) -> ValueError:
+    """The error for one feature of an example: it says which, if it does not yet."""
+    said = str(error)
+    known = repr(leaf.path) in said
+    return ValueError(said if known else f"the feature {leaf.path!r}: {said}")
 
 
 def scalars(example: Mapping[str, Any], leaf: Leaf) -> list:
@@ -25,8 +38,8 @@ def scalars(example: Mapping[str, Any], leaf: Leaf) -> list:
         return _flattened(_inner(example, leaf.keys))
     info = leaf.feature.get_serialized_info()
     if isinstance(info, dict):  # several axes of unknown length
-        return _decoded_tensors(_stored_values(example, leaf, "/value"), leaf)
-    values = _stored_values(example, leaf)
+        return _decoded_tensors(_stored_values(example, leaf, "O", "/value"), leaf)
+    values = _stored_values(example, leaf, np.dtype(info.np_dtype).kind)
     if info.np_dtype == np.object_ != leaf.feature.np_dtype:
         return _decoded_tensors(values, leaf)
     if leaf.feature.np_dtype == np.uint64:  # stored as int64 of the same bits
@@ -41,13 +54,15 @@ def items(example: Mapping[str, Any], leaf: Leaf) -> list:
     if isinstance(example, dict):
         value = _inner(example, leaf.keys)
         return list(value) if leaf.lengths else [value]
-    values = _stored_values(example, leaf)
+    values = _stored_values(example, leaf, "O")
     if not leaf.lengths:
         _check_number(leaf, len(values), 1)
     return values
 
 
-def _stored_values(example: Mapping[str, Any], leaf: Leaf, suffix: str = "") -> list:
+def _stored_values(
+    example: Mapping[str, Any], leaf: Leaf, dtype_kind: str, suffix: str = ""
+) -> list:
     """The list of a `tf.train.Feature`; nested sequences are flat there already."""
     key = leaf.path + suffix
     if key not in example and len(leaf.lengths) > 1:
@@ -62,6 +77,11 @@ def _stored_values(example: Mapping[str, Any], leaf: Leaf, suffix: str = "") -> 
     kind = feature.WhichOneof("kind")
     if kind is None:
         return []
+    wanted = _LIST_OF_KIND.get(dtype_kind, "int64_list")
+    if kind != wanted:
+        raise ValueError(
+            f"the feature {leaf.path!r} must be stored as {wanted}; got {kind}."
+        )
     return list(getattr(feature, kind).value)
 
 

@@ -1,6 +1,8 @@
 """Odd and damaged examples, written by hand."""
 
 import io
+import re
+import zlib
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from invert_jax.concepts.tfds import from_tfds, tfds_batches
 from tests.concepts.tfds_datasets import by_hand, png, record_of
 
 f = tfds.features
+NUM_TRIALS = 100
 PAIR = f.FeaturesDict({"label": f.ClassLabel(num_classes=2)})
 
 
@@ -137,8 +140,8 @@ def test_classes_without_names_have_their_numbers(tmp_path):
         (record_of(label=[0, 1]), "'label' must have 1 values; got 2"),
         (record_of(label=[]), "'label' must have 1 values; got 0"),
         (record_of(lable=[1]), r"lacks the feature 'label'; it has \['lable'\]"),
-        (record_of(label=[b"cat"]), "cannot be read: "),
-        (b"\xff\xff\xff", "cannot be read: .*pars"),
+        (record_of(label=[b"cat"]), "'label' must be stored as int64_list; got bytes_"),
+        (b"\xff\xff\xff", "cannot be read: it is no `tf.train.Example`: .*pars"),
         (b"", "lacks the feature 'label'"),
     ],
 )
@@ -166,9 +169,10 @@ def test_corrupt_images_and_maps_are_named(tmp_path, rng, damage):
     }[damage]
     records = [record_of(image=[image], map=[small]), record_of(image=[bad], map=[bad])]
     directory = by_hand(tmp_path / "d", features, records)
-    with pytest.raises(ValueError, match=r"record 1 of .*tfrecord-.* cannot be read"):
+    place = r"record 1 of .*tfrecord-.* cannot be read: the feature"
+    with pytest.raises(ValueError, match=f"{place} 'map': "):
         _masks(directory)
-    with pytest.raises(ValueError, match=r"record 1 of .*tfrecord-.* cannot be read"):
+    with pytest.raises(ValueError, match=f"{place} 'image': "):
         list(tfds_batches(directory, "train", inputs="image"))
 
 
@@ -180,24 +184,107 @@ def test_a_class_of_a_map_outside_the_names_is_named(tmp_path):
         _masks(directory)
 
 
-def test_random_examples_give_our_errors(tmp_path, rng):
-    whole = record_of(label=[1], tags=[0, 1], flag=[1], map=[b"x"])
-    features = f.FeaturesDict(
-        {
-            "label": f.ClassLabel(num_classes=2),
-            "tags": f.Sequence(f.ClassLabel(num_classes=2)),
-            "flag": np.bool_,
-            "map": f.LabeledImage(labels=2),
-        }
+FUZZED = f.FeaturesDict(
+    {
+        "age": np.int64,
+        "flag": np.bool_,
+        "height": np.float32,
+        "image": f.Image(shape=(None, None, 3)),
+        "label": f.ClassLabel(num_classes=2),
+        "map": f.LabeledImage(labels=2),
+        "name": f.Text(),
+        "packed": f.Tensor(shape=(3,), dtype=np.bool_, encoding="zlib"),
+        "rooms": f.Sequence({"inner": f.Sequence(f.ClassLabel(num_classes=3))}),
+        "tags": f.Sequence(f.ClassLabel(num_classes=2)),
+    }
+)
+
+
+def _fuzzed_values() -> dict[str, list]:
+    """The values of a good example."""
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    return {
+        "age": [37],
+        "flag": [1],
+        "height": [1.5],
+        "image": [png(pixels).getvalue()],
+        "label": [1],
+        "map": [png(np.eye(4, dtype=np.uint8)).getvalue()],
+        "name": [b"a photo"],
+        "packed": [zlib.compress(bytes([1, 0, 1]))],
+        "rooms/inner/ragged_flat_values": [0, 2],
+        "rooms/inner/ragged_row_lengths_0": [1, 1],
+        "tags": [0, 1],
+    }
+
+
+def _changed_bytes(rng) -> bytes:
+    """A good example with bytes changed, left out, cut off or put in."""
+    record = bytearray(record_of(**_fuzzed_values()))
+    start = rng.integers(len(record))
+    how = rng.integers(4)
+    if how == 0:
+        for place in rng.integers(len(record), size=rng.integers(1, 4)):
+            record[place] = rng.integers(256)
+    elif how == 1:
+        del record[start : start + rng.integers(1, 20)]
+    elif how == 2:
+        del record[start:]
+    else:
+        record[start:start] = rng.bytes(rng.integers(1, 20))
+    return bytes(record)
+
+
+ODD_LISTS: list[list] = [
+    [], [0], [-1], [2], [1, 1], [2**63 - 1], [-(2**63)], [0] * 70, [b""], [b"\xff\0"],
+    [b"a", b"b"], [0.5], [float("nan")], [float("inf")], [1e38, -1e38],
+    [zlib.compress(b"")], [zlib.compress(bytes(999))],
+    [png(np.zeros((1, 1), np.uint8)).getvalue()],
+    [png(np.full((9, 9), 255, np.uint8)).getvalue()],
+    [png(np.full((2, 2), 999, np.uint16)).getvalue()],
+]  # fmt: skip
+
+
+def _changed_values(rng) -> bytes:
+    """A good example with an odd list in the place of one of its values."""
+    values = _fuzzed_values()
+    key = list(values)[rng.integers(len(values))]
+    return record_of(**(values | {key: ODD_LISTS[rng.integers(len(ODD_LISTS))]}))
+
+
+@pytest.mark.parametrize("changed", [_changed_bytes, _changed_values])
+def test_a_damaged_example_is_read_or_named(tmp_path, rng, changed):
+    """Whatever is changed in a good example, only our error comes out."""
+    good = record_of(**_fuzzed_values())
+    num_refused = {"concepts": 0, "inputs": 0}
+    for trial in range(NUM_TRIALS):
+        record = good if trial == 0 else changed(rng)
+        directory = by_hand(tmp_path / str(trial), FUZZED, [good, record])
+        for what, read in {"concepts": _all_concepts, "inputs": _all_inputs}.items():
+            try:
+                read(directory)
+            except ValueError as error:
+                assert trial, "the good example is read"
+                num_refused[what] += 1
+                assert re.match(r"record 1 of `.*-00000-of-00001` ", str(error))
+                assert re.search(r"the (feature|map) '|tf.train.Example", str(error))
+                assert "Type-check" not in str(error), "our own check, not the test's"
+    for refused in num_refused.values():
+        assert NUM_TRIALS // 10 < refused < NUM_TRIALS, "some are read, some refused"
+
+
+def _all_concepts(directory) -> None:
+    features = [path for path in FUZZED if path != "image"]
+    table = from_tfds(
+        directory, "train", features=features, quantiles=2, progress=False
     )
-    for trial in range(80):
-        record = bytearray(whole)
-        for byte in rng.integers(len(record), size=2):
-            record[byte] = rng.integers(256)
-        cut = bytes(record[: rng.integers(len(record) + 1)]) if trial % 2 else record
-        directory = by_hand(tmp_path / str(trial), features, [bytes(cut)])
-        with pytest.raises(ValueError, match=r"record 0 of .* cannot be read"):
-            _masks(directory)
+    assert table.num_samples == 2
+
+
+def _all_inputs(directory) -> None:
+    features = [path for path in FUZZED if path not in ("rooms", "tags")]
+    (batch,) = tfds_batches(directory, "train", inputs=features, size=(4, 4), workers=1)
+    assert set(batch.inputs) == set(features)
 
 
 @pytest.mark.parametrize(
