@@ -462,6 +462,61 @@ def test_coco_says_which_images_show_a_category_or_what_is_above_it(tmp_path):
     assert concepts.descriptions[4] == "cat, dog"
 
 
+# The 80 categories of instances_*.json under their 12 supercategories, in the order of
+# their ids, of which COCO skips ten.
+REAL_COCO = {
+    "person": "person",
+    "vehicle": "bicycle car motorcycle airplane bus train truck boat",
+    "outdoor": "traffic_light fire_hydrant stop_sign parking_meter bench",
+    "animal": "bird cat dog horse sheep cow elephant bear zebra giraffe",
+    "accessory": "backpack umbrella handbag tie suitcase",
+    "sports": "frisbee skis snowboard sports_ball kite baseball_bat baseball_glove "
+    "skateboard surfboard tennis_racket",
+    "kitchen": "bottle wine_glass cup fork knife spoon bowl",
+    "food": "banana apple sandwich orange broccoli carrot hot_dog pizza donut cake",
+    "furniture": "chair couch potted_plant bed dining_table toilet",
+    "electronic": "tv laptop mouse remote keyboard cell_phone",
+    "appliance": "microwave oven toaster sink refrigerator",
+    "indoor": "book clock vase scissors teddy_bear hair_drier toothbrush",
+}
+SKIPPED_IDS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+
+
+def test_coco_has_80_categories_and_12_supercategories(tmp_path, rng):
+    """The real vocabulary; of each object also a wordy record, as COCO has them."""
+    pairs = [(n, above) for above, names in REAL_COCO.items() for n in names.split()]
+    keys = sorted(set(range(1, 91)) - SKIPPED_IDS)
+    categories = [
+        {"supercategory": above, "id": key, "name": name.replace("_", " ")}
+        for key, (name, above) in zip(keys, pairs, strict=True)
+    ]
+    shown = rng.random((50, 80)) < 0.05
+    images = [
+        {"license": 4, "file_name": f"{key:012}.jpg", "height": 480, "width": 640,
+         "date_captured": "2013-11-14 17:02:52", "id": int(key)}
+        for key in rng.permutation(10**6)[:50]
+    ]  # fmt: skip
+    annotations = [
+        {"segmentation": [[1.5, 2, 3, 4, 5, 6]], "area": 8.1, "iscrowd": 0, "id": i,
+         "image_id": images[image]["id"], "bbox": [1.5, 2.0, 30.1, 40.2],
+         "category_id": keys[category]}
+        for i, (image, category) in enumerate(rng.permutation(np.argwhere(shown)))
+    ]  # fmt: skip
+    content = {"info": {}, "licenses": [], "images": images, "categories": categories}
+    path = tmp_path / "instances_val2017.json"
+    concepts = from_file(written(path, content | {"annotations": annotations}))
+
+    assert concepts.names[:3] == ("person", "bicycle", "car")
+    assert concepts.names[79:82] == (
+        "toothbrush", "supercategory=person", "supercategory=vehicle",
+    )  # fmt: skip
+    assert concepts.num_concepts == 92
+    assert concepts.masks()[:, :80].tolist() == shown.tolist()
+    is_above = np.array([[a == above for a in REAL_COCO] for _, above in pairs])
+    assert concepts.masks()[:, 80:].tolist() == (shown @ is_above).tolist()
+    assert ids_of(concepts).tolist() == [image["file_name"] for image in images]
+
+
 def test_coco_ids_may_be_the_numbers_of_the_images(tmp_path):
     path = written(tmp_path / "instances_val.json", COCO)
     assert ids_of(from_file(path, ids="id")).tolist() == [10, 11, 12]
