@@ -314,7 +314,15 @@ def facts_of(answer: Answer) -> dict[str, Any]:
         "accuracy": float(np.mean(logits.argmax(axis=1) == answer.classes)),
         "own_class": sum(map(str.__eq__, found, classes)),
         "layers": {name: _layer(each) for name, each in answer.explanations.items()},
+        "best_hidden": _best_units(answer.explanations["hidden"]),
     }
+
+
+def _best_units(explanations: ij.Explanations) -> list[tuple[int, str, float]]:
+    """Unit, formula and AUROC of those of highest AUROC."""
+    scores = explanations.scores[:, 0]
+    best = np.argsort(-scores, kind="stable")[:SHOWN].tolist()
+    return [(j, str(explanations.formulas[j][0]), float(scores[j])) for j in best]
 
 
 def _layer(explanations: ij.Explanations) -> dict[str, Any]:
@@ -332,8 +340,7 @@ def _layer(explanations: ij.Explanations) -> dict[str, Any]:
 def text_of(record: dict[str, Any], answer: Answer) -> str:
     """The tables of a run: the logits, and the best units of the layer before."""
     wall = ", ".join(f"{k} {t['wall']:.1f} s" for k, t in record["seconds"].items())
-    hidden = answer.explanations["hidden"]
-    best = np.argsort(-hidden.scores[:, 0], kind="stable")[:SHOWN]
+    best = [unit for unit, _, _ in record["best_hidden"]]
     return "\n".join(
         (
             f"{record['num_train_images']:,} training images, {record['num_epochs']} "
@@ -349,7 +356,7 @@ def text_of(record: dict[str, Any], answer: Answer) -> str:
             "",
             f"The {SHOWN} hidden units of highest AUROC:",
             "",
-            _units_table("unit", hidden, best.tolist()),
+            _units_table("unit", answer.explanations["hidden"], best),
         )
     )
 

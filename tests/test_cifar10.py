@@ -90,6 +90,10 @@ def test_most_hidden_units_are_named_with_an_auroc_above_08(outcome):
     named = (hidden.status == "labeled") & (hidden.scores[:, 0] > 0.8)
     assert named.sum() > hidden.num_neurons / 2
     assert outcome.record["layers"]["hidden"]["num_good"] == named.sum()
+    best = [(str(hidden.formulas[j][0]), hidden.scores[j, 0]) for j in range(32)]
+    shown = outcome.record["best_hidden"]
+    assert [(name, score) for _, name, score in shown] == [best[j] for j, _, _ in shown]
+    assert shown[0][2] == hidden.scores[:, 0].max() and len(shown) == 12
 
 
 def test_hypernyms_take_part(outcome):
