@@ -2,28 +2,32 @@
 
 A data set of small photos with labels is written in each file format. Its concepts and
 its images are read by `from_tfds` and `tfds_batches`, and by TFDS's own `data_source`,
-which reads no tfrecord and, for parquet, reads the whole file first. Both must give the
-same labels and the same pixels.
+which reads no tfrecord and, for parquet, reads the whole file first. All formats and
+both readers must give the same labels and the same pixels.
 
     python benchmarks/bench_concepts.py --num-examples 10000 --image-size 32
+
+Rates are by the clock and by processor seconds, all threads together: these change less
+on a busy machine, and do not show what several workers gain.
 """
 
 import argparse
 import io
+import itertools
 import json
 import struct
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
 import tensorflow_datasets as tfds
 from PIL import Image
 from report import markdown
-from timing import append_line, environment, measure, peak_memory
+from timing import Timing, append_line, environment, measure, peak_memory
 
 from invert_jax.concepts._crc32c import crc32c_of_each
 from invert_jax.concepts._tfds_records import mask_crc
@@ -41,8 +45,7 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    default = Path(__file__).parent / "results" / "bench_concepts.jsonl"
-    parser.add_argument("--output", type=Path, default=default)
+    parser.add_argument("--out", type=Path, help="file to add the JSON line to")
     arguments = parser.parse_args()
 
     records = serialized_photos(arguments.num_examples, arguments.image_size)
@@ -60,70 +63,90 @@ def main() -> None:
         "num_examples": arguments.num_examples,
         "image_size": arguments.image_size,
         "num_bytes": sum(map(len, records)),
-        "examples_per_second": of_formats,
+        "same_answers": check_same([each.read for each in of_formats.values()]),
+        "examples_per_second": {k: v.rates("wall") for k, v in of_formats.items()},
+        "examples_per_cpu_second": {k: v.rates("cpu") for k, v in of_formats.items()},
         "peak_memory": peak_memory(),
         "tensorflow_datasets": tfds.__version__,
         "pillow": PIL.__version__,
         **environment(),
     }
-    append_line(arguments.output, record)
-    print(json.dumps(record))
-    print(rates_table(record))
+    if arguments.out:
+        append_line(arguments.out, record)
+    print(rates_table(record, "examples_per_second"))
+    print()
+    print(rates_table(record, "examples_per_cpu_second"))
 
 
-def rates_table(record: dict[str, Any]) -> str:
+class Measured(NamedTuple):
+    """How fast each reader read one format, and what came back.
+
+    Attributes:
+        num_examples: Number of examples.
+        timings: Time of each reader.
+        read: Labels and images by each.
+    """
+
+    num_examples: int
+    timings: dict[str, Timing]
+    read: list[np.ndarray]
+
+    def rates(self, clock: str) -> dict[str, int]:
+        """Examples per second of each reader, by `wall` or by `cpu`."""
+        return {
+            reader: round(self.num_examples / getattr(timing, clock))
+            for reader, timing in self.timings.items()
+        }
+
+
+def rates_table(record: dict[str, Any], rates: str) -> str:
     """The rates of a run, one row per reader."""
-    of_formats = record["examples_per_second"]
-    readers = [key for key in of_formats["array_record"] if key != "same"]
+    of_formats = [record[rates][each] for each in FORMATS]
     rows = [
-        (
-            reader,
-            *(
-                f"{of_formats[each][reader]:,}"
-                if reader in of_formats[each]
-                else "none"
-                for each in FORMATS
-            ),
-        )
-        for reader in readers
+        (reader, *(f"{of[reader]:,}" if reader in of else "none" for of in of_formats))
+        for reader in of_formats[0]
     ]
-    return markdown(("examples per second", *FORMATS), rows)
+    return markdown((rates.replace("_", " "), *FORMATS), rows)
 
 
 def measured(
     directory: Path, file_format: str, arguments: argparse.Namespace
-) -> dict[str, Any]:
-    """Examples per second of each way to read one format, and whether they agree."""
-    rate = partial(examples_per_second, arguments=arguments)
-    rates: dict[str, Any] = {}
-    rates["from_tfds"], concepts = rate(
-        partial(from_tfds, directory, "test", progress=False)
-    )
+) -> Measured:
+    """Each way to read one format, and what it reads."""
+    readers: dict[str, Callable[[], np.ndarray]] = {
+        "from_tfds": partial(labels_of, directory)
+    }
     for workers in arguments.workers:
-        rates[f"tfds_batches, {workers} workers"], images = rate(
-            partial(images_of, directory, workers=workers)
-        )
-    if file_format == "tfrecord":
-        return rates | {"same": None}
-    rates["data_source, labels"], labels = rate(partial(labels_of_tfds, directory))
-    rates["data_source, images"], expected = rate(partial(images_of_tfds, directory))
-    same = np.array_equal(concepts.masks().argmax(axis=1), labels)
-    return rates | {"same": same and np.array_equal(images, expected)}
+        reader = f"tfds_batches, {workers} workers"
+        readers[reader] = partial(images_of, directory, workers=workers)
+    if file_format != "tfrecord":
+        readers["data_source, labels"] = partial(labels_of_tfds, directory)
+        readers["data_source, images"] = partial(images_of_tfds, directory)
+    timings, read = {}, []
+    for name, reader_of in readers.items():
+        reader_of()  # the first time is not counted
+        timings[name], result = measure(reader_of, repeats=arguments.repeats)
+        read.append(result)
+    return Measured(arguments.num_examples, timings, read)
+
+
+def check_same(of_formats: list[list[np.ndarray]]) -> bool:
+    """Stop unless all labels are the same, and all images."""
+    by_axes: dict[int, np.ndarray] = {}
+    for array in itertools.chain(*of_formats):
+        np.testing.assert_array_equal(array, by_axes.setdefault(array.ndim, array))
+    return True
+
+
+def labels_of(directory: Path) -> np.ndarray:
+    """All labels, by our reader, of a whole table of concepts."""
+    return from_tfds(directory, "test", progress=False).masks().argmax(axis=1)
 
 
 def images_of(directory: Path, *, workers: int) -> np.ndarray:
     """All images, by our reader."""
     batches = tfds_batches(directory, "test", workers=workers)
     return np.concatenate([batch.inputs for batch in batches])
-
-
-def examples_per_second(
-    read: Callable[[], Any], *, arguments: argparse.Namespace
-) -> tuple[float, Any]:
-    """The median rate, and what was read; the first time is not counted."""
-    read()
-    timing, result = measure(read, repeats=arguments.repeats)
-    return round(arguments.num_examples / timing.wall), result
 
 
 def labels_of_tfds(directory: Path) -> np.ndarray:

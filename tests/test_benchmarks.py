@@ -101,3 +101,18 @@ def test_bench_scaling_relates_each_time_to_the_smallest_size(tmp_path):
         assert all(0.5 < run["mean_best_score"] < 1 for run in of_axis)
     assert "N log N" in printed
     assert run("report.py", out).strip() == printed.strip()
+
+
+def test_bench_concepts_reads_the_same_in_every_way(tmp_path):
+    out = tmp_path / "concepts.jsonl"
+    words = "--num-examples 150 --image-size 8 --repeats 1 --workers 2".split()
+    printed = run("bench_concepts.py", *words, "--out", out)
+    (record,) = records(out)
+    assert record["same_answers"] is True
+    for rates in ("examples_per_second", "examples_per_cpu_second"):
+        of_formats = record[rates]
+        assert list(of_formats) == ["array_record", "parquet", "tfrecord"]
+        assert len(of_formats["parquet"]) == 4 and len(of_formats["tfrecord"]) == 2
+        assert all(rate > 0 for each in of_formats.values() for rate in each.values())
+    rate = record["examples_per_second"]["parquet"]["from_tfds"]
+    assert f"{rate:,}" in printed
