@@ -16,7 +16,7 @@ from invert_jax.concepts._tfds_columns import (
     coded_masks,
     repeated,
 )
-from invert_jax.concepts._tfds_features import Kind, Leaf
+from invert_jax.concepts._tfds_features import Kind, Leaf, class_names
 from invert_jax.concepts._tfds_maps import MapCoder
 from invert_jax.concepts._tfds_values import scalars
 
@@ -29,36 +29,51 @@ def coder_of(
         return MapCoder.of(leaf, grid, min_area)
     if leaf.kind is Kind.NUMBERS:
         return NumberCoder(leaf, tuple(probabilities))
-    return {Kind.CLASSES: ClassCoder, Kind.FLAGS: FlagCoder, Kind.TEXT: TextCoder}[
-        leaf.kind
-    ](leaf)
+    if leaf.kind is Kind.CLASSES:
+        return ClassCoder.of(leaf)
+    return FlagCoder(leaf) if leaf.kind is Kind.FLAGS else TextCoder(leaf)
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassCoder:
-    """`label=cat`: the class, or in a sequence each class that occurs."""
+    """`label=cat`: the class, or in a sequence each class that occurs.
+
+    Attributes:
+        leaf: The feature.
+        names: Names of the classes; None if it is not known how many there are.
+    """
 
     leaf: Leaf
+    names: tuple[str, ...] | None
     typecode: str = "q"
+
+    @classmethod
+    def of(cls, leaf: Leaf) -> "ClassCoder":
+        """The coder of a feature."""
+        return cls(leaf, class_names(leaf))
 
     def codes(self, example: Mapping[str, Any]) -> list[int]:
         """The classes; -1 is TFDS's sign for no label."""
-        num_classes = self.leaf.feature.num_classes
+        limit = 2**63 if self.names is None else len(self.names)
         labels = scalars(example, self.leaf)
         for label in labels:
-            if not -1 <= label < num_classes:
+            if not -1 <= label < limit:
                 raise ValueError(
                     f"the feature {self.leaf.path!r} must be a class in 0 … "
-                    f"{num_classes - 1}, or -1 for none; got {label!r}."
+                    f"{limit - 1}, or -1 for none; got {label!r}."
                 )
         return [label for label in labels if label >= 0]
 
     def columns(
         self, codes: np.ndarray, counts: Int64[np.ndarray, " examples"], grid: Grid
     ) -> Columns:
-        """One column per class."""
-        names = [f"{self.leaf.path}={name}" for name in self.leaf.feature.names]
-        return Columns(names, coded_masks(codes, counts, len(names), grid))
+        """One column per class, or per class that occurs if they have no names."""
+        names = self.names
+        if names is None:
+            values, codes = np.unique(codes, return_inverse=True)
+            names = tuple(map(str, values.tolist()))
+        masks = coded_masks(codes, counts, len(names), grid)
+        return Columns([f"{self.leaf.path}={name}" for name in names], masks)
 
 
 @dataclasses.dataclass(frozen=True)

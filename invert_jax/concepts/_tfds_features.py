@@ -104,6 +104,28 @@ def _is_tensor(feature: Any) -> bool:
     return isinstance(feature, tf.Tensor | tf.Scalar)
 
 
+def class_names(leaf: Leaf) -> tuple[str, ...] | None:
+    """The names of the classes of a feature; None if it does not say how many it has.
+
+    >>> import tensorflow_datasets as tfds
+    >>> (leaf,) = leaves(tfds.features.ClassLabel(names=["cat", "dog"]), ("label",))
+    >>> class_names(leaf)
+    ('cat', 'dog')
+    """
+    num_classes = leaf.feature.num_classes
+    if not num_classes:
+        return None
+    names = tuple(leaf.feature.names)
+    if len(names) != num_classes:
+        file = f"{leaf.path.replace('/', '-')}.labels.txt"
+        raise ValueError(
+            f"the feature {leaf.path!r} must have names for its {num_classes} classes; "
+            f"got {len(names)}: {file} beside features.json is truncated or of another "
+            "data set; copy it again."
+        )
+    return names
+
+
 def chosen_leaves(
     features: Any, wanted: Iterable[str] | None, *, with_numbers: bool, positions: bool
 ) -> list[Leaf]:
@@ -177,4 +199,4 @@ def _described(known: list[Leaf]) -> str:
     """The features and their kinds, for a message."""
     shown = [f"{leaf.path!r} ({leaf.kind.value})" for leaf in known[:20]]
     more = f" and {len(known) - 20} more" if len(known) > 20 else ""
-    return ", ".join(shown) + more
+    return (", ".join(shown) or "no features") + more

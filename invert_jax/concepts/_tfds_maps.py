@@ -10,7 +10,7 @@ from jaxtyping import Int64
 
 from invert_jax.concepts._images import map_of
 from invert_jax.concepts._tfds_columns import Columns, Grid
-from invert_jax.concepts._tfds_features import Leaf
+from invert_jax.concepts._tfds_features import Leaf, class_names
 from invert_jax.concepts._tfds_values import items
 
 _NUM_VALUES = 2**16  # of 16 bits at most
@@ -38,9 +38,10 @@ class MapCoder:
     @classmethod
     def of(cls, leaf: Leaf, grid: Grid, min_area: float) -> "MapCoder":
         """The coder of a feature; with named classes the largest value means none."""
-        if getattr(leaf.feature, "num_classes", None) is None:
+        is_labeled = hasattr(leaf.feature, "num_classes")
+        names = class_names(leaf) if is_labeled else None
+        if names is None:
             return cls(leaf, grid, min_area, None, None)
-        names = tuple(leaf.feature.names)
         largest = int(np.iinfo(leaf.feature.np_dtype).max)
         unlabeled = largest if largest >= len(names) else None
         return cls(leaf, grid, min_area, names, unlabeled)

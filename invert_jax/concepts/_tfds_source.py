@@ -107,7 +107,7 @@ def open_source(
     builder = prepared_builder(builder_or_directory, data_dir)
     info = builder.info
     file_format = info.file_format.value if info.file_format else FORMATS[0]
-    if not _has_files(info.splits):
+    if not _has_files(builder):
         return _decoded_source(builder, split)
     shards = _shards(info.splits, split, file_format)
     if not sum(shard.take for shard in shards):
@@ -115,11 +115,17 @@ def open_source(
     return Source(info.full_name, info.features, file_format, shards)
 
 
-def _has_files(splits: Any) -> bool:
+def _has_files(builder: Any) -> bool:
     """Whether any record file of the data set exists."""
-    return any(
-        os.path.exists(path) for each in splits.values() for path in each.filepaths
-    )
+    try:
+        splits = builder.info.splits.values()
+        paths = [path for each in splits for path in each.filepaths]
+    except Exception as error:  # of a template of names that lacks a part
+        raise ValueError(
+            f"`{builder.data_path}` cannot be read as a TFDS data set: its "
+            f"dataset_info.json does not name the record files: {error}"
+        ) from error
+    return any(os.path.exists(path) for path in paths)
 
 
 def _decoded_source(builder: Any, split: object) -> Source:
