@@ -29,6 +29,7 @@ ID_NAMES = (
     "path",
     "key",
 )
+_TRUTH_VALUES = {"true", "false", "True", "False", "TRUE", "FALSE", None}
 _ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__", "index")  # as pandas writes them
 
 Column = tuple[str, np.ndarray]  # a concept and the samples where it holds
@@ -65,18 +66,49 @@ def from_table_file(path: Path, roles: Roles) -> Concepts:
 
 
 def _read_csv(path: Path) -> "pa.Table":
+    """The table of a csv or tsv file, blanks around names and texts left out."""
     import pyarrow.csv
 
-    is_tsv = ".tsv" in (suffix.lower() for suffix in path.suffixes)
-    return pyarrow.csv.read_csv(
+    table = pyarrow.csv.read_csv(
         path,
         # A block holds at least the header, which is long with many concepts.
         read_options=pyarrow.csv.ReadOptions(block_size=1 << 26),
-        parse_options=pyarrow.csv.ParseOptions(delimiter="\t" if is_tsv else ","),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=_delimiter(path)),
         convert_options=pyarrow.csv.ConvertOptions(
             strings_can_be_null=True, quoted_strings_can_be_null=False
         ),
     )
+    names = [name.strip() for name in table.column_names]
+    columns = [_trimmed(*each) for each in zip(names, table.columns, strict=True)]
+    return pyarrow.table(columns, names)
+
+
+def _delimiter(path: Path) -> str:
+    """What parts the columns: of a csv file `;` if its first line has no comma."""
+    import pyarrow as pa
+
+    if ".tsv" in (suffix.lower() for suffix in path.suffixes):
+        return "\t"
+    with pa.input_stream(str(path)) as file:
+        header = file.read(1 << 20).partition(b"\n")[0]
+    return ";" if b";" in header and b"," not in header else ","
+
+
+def _trimmed(name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """A column of text without blanks around it; truth values with blanks as such."""
+    import pyarrow as pa
+    import pyarrow.compute
+
+    if pa.types.is_binary(column.type):
+        raise ValueError(f"column {name!r} is not in UTF-8; save the table as UTF-8")
+    if not _is_text(column.type):
+        return column
+    column = pyarrow.compute.utf8_trim_whitespace(column)
+    values = column.unique()
+    if len(values) > len(_TRUTH_VALUES):
+        return column
+    is_truth = _TRUTH_VALUES.issuperset(values.to_pylist())
+    return column.cast(pa.bool_()) if is_truth else column
 
 
 def _read_parquet(path: Path) -> "pa.Table":

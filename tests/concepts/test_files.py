@@ -332,6 +332,31 @@ def test_a_column_of_truth_values_called_image_is_a_concept(tmp_path):
     assert from_file(path).num_positives.tolist() == [2]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id, bird ,color\nx, 1 , red\ny, 0 ,blue \n",
+        "id, bird ,color\nx, True, red\ny, false,blue\n",
+        "id;bird;color\nx;1;red\ny;0;blue\n",
+        "\ufeffid,bird,color\r\nx,1,red\r\ny,0,blue\r\n",
+        '"id","bird","color"\n"x","1","red"\n"y","0","blue"\n',
+    ],
+    ids=["blanks", "truth values with blanks", "semicolons", "windows", "quotes"],
+)
+def test_a_csv_file_may_be_written_in_several_ways(tmp_path, text):
+    concepts = from_file(written(tmp_path / "a.csv", text), classes=["color"])
+    assert concepts.names == ("bird", "color=blue", "color=red")
+    assert ids_of(concepts).tolist() == ["x", "y"]
+    assert concepts.masks().astype(int).tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
+def test_a_csv_file_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("id,bird\né.jpg,1\nb.jpg,0\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="column 'id' is not in UTF-8; save the table"):
+        from_file(path)
+
+
 def test_the_row_numbers_that_pandas_writes_are_no_concept(tmp_path):
     path = written(tmp_path / "a.csv", ",cat\n0,1\n1,0\n2,1\n")
     assert from_file(path).names == ("cat",)
