@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 import numpy as np
@@ -260,6 +260,17 @@ class Concepts:
             self.rows[:, columns], self.row_of_sample
         )
         return self._checked(chosen, rows, row_of_sample, self.ids, descriptions)
+
+    def rename(self, names: Mapping[str, str]) -> "Concepts":
+        """The same table with other names for some concepts, from old to new.
+
+        >>> table = Concepts.from_labels([0, 1], ["annotation=1", "annotation=2"])
+        >>> table.rename({"annotation=2": "building"}).names
+        ('annotation=1', 'building')
+        """
+        self.columns(names)  # an unknown name is an error
+        renamed = _checks.checked_names(names.get(name, name) for name in self.names)
+        return dataclasses.replace(self, names=renamed)
 
     def with_ids(self, ids: ArrayLike | None) -> "Concepts":
         """The same table with other sample ids, or with none.

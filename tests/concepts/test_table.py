@@ -623,3 +623,16 @@ def test_a_sparse_table_too_large_to_be_dense_is_built_sparse(rng):
     np.testing.assert_array_equal(
         taken.masks(["even0"]).ravel(), columns[::7, 0] % 2 == 0
     )
+
+
+def test_renaming_changes_names_alone_and_refuses_unknown_or_equal_ones():
+    table = Concepts.from_labels([0, 1, 0], ["a", "b"], ids=[4, 5, 6])
+    swapped = table.rename({"a": "b", "b": "a"})
+    assert swapped.names == ("b", "a") and table.names == ("a", "b")
+    assert swapped.masks(["b"]).tolist() == table.masks(["a"]).tolist()
+    assert swapped.ids is not None and swapped.ids.tolist() == [4, 5, 6]
+    assert table.rename({}).fingerprint() == table.fingerprint()
+    with pytest.raises(ValueError, match="names of concepts; got 'c'"):
+        table.rename({"c": "d"})
+    with pytest.raises(ValueError, match="must be unique; got more than once: 'b'"):
+        table.rename({"a": "b"})
