@@ -148,6 +148,11 @@ def chosen_leaves(
             )
         return chosen
     wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    if not wanted:
+        raise ValueError(
+            "`features` must name at least one feature, or be left out for all labels; "
+            f"got none; there are {_described(known)}."
+        )
     return _named_leaves(known, wanted, with_numbers)
 
 

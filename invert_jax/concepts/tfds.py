@@ -88,8 +88,10 @@ def from_tfds(
     """
     source = open_source(builder_or_directory, split, data_dir)
     probabilities = _probabilities(quantiles)
-    if not 0 <= min_area <= 1:
-        raise ValueError(f"`min_area` must be a fraction in [0, 1]; got {min_area}.")
+    if not isinstance(min_area, int | float) or not 0 <= min_area <= 1:
+        raise ValueError(f"`min_area` must be a fraction in [0, 1]; got {min_area!r}.")
+    if not isinstance(positions, bool):
+        positions = _checked_sizes("positions", "rows and columns", positions)
     chosen = chosen_leaves(
         source.features,
         features,
@@ -147,8 +149,10 @@ def tfds_batches(
     [(3, 32, 32, 3), (1, 32, 32, 3)]
     """
     for name, value in {"batch_size": batch_size, "workers": workers}.items():
-        if value is not None and value < 1:
-            raise ValueError(f"`{name}` must be at least 1; got {value}.")
+        if value is not None and not _is_size(value):
+            raise ValueError(f"`{name}` must be a whole number from 1; got {value!r}.")
+    if size is not None:
+        size = _checked_sizes("size", "height and width", size)
     source = open_source(builder_or_directory, split, data_dir)
     return TfdsBatches(
         source,
@@ -193,10 +197,11 @@ def _probabilities(quantiles: int | Sequence[float] | None) -> list[float]:
     """Where to cut; nowhere if numbers are not asked for."""
     if quantiles is None:
         return []
-    if isinstance(quantiles, int):
+    if isinstance(quantiles, int | np.integer):
         probabilities = [part / quantiles for part in range(1, quantiles)]
     else:
-        probabilities = [float(probability) for probability in quantiles]
+        are_numbers = all(isinstance(each, float | int) for each in quantiles)
+        probabilities = list(map(float, quantiles)) if are_numbers else []
     if not probabilities or not all(0 < each < 1 for each in probabilities):
         raise ValueError(
             "`quantiles` must be a number of parts, at least 2, or probabilities "
@@ -224,12 +229,23 @@ def _grid(
         except Exception as error:
             raise located.error(error) from error
         return Grid(height, width, of_pixels=True)
-    rows, columns = positions
-    if rows < 1 or columns < 1:
+    return Grid(*positions)
+
+
+def _checked_sizes(name: str, what: str, sizes: Any) -> tuple[int, int]:
+    """Two sizes, both at least 1."""
+    is_pair = isinstance(sizes, Sequence) and len(sizes) == 2
+    if not is_pair or not all(map(_is_size, sizes)):
         raise ValueError(
-            f"`positions` must be rows and columns, at least 1; got {positions}."
+            f"`{name}` must be {what}, whole numbers from 1, as (7, 7); got {sizes!r}."
         )
-    return Grid(rows, columns)
+    return int(sizes[0]), int(sizes[1])
+
+
+def _is_size(value: object) -> bool:
+    """Whether it is a whole number from 1."""
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return bool(is_whole and value >= 1)  # type: ignore[operator]
 
 
 def _joined(tables: Sequence[Columns], chosen: Sequence[Leaf]) -> Columns:
@@ -250,7 +266,9 @@ def _input_leaves(
 ) -> tuple[Leaf, ...]:
     """The features of the names; by default the only image."""
     if inputs is not None:
-        names = [inputs] if isinstance(inputs, str) else inputs
+        names = [inputs] if isinstance(inputs, str) else list(inputs)
+        if not names:
+            raise ValueError("`inputs` must name at least one feature; got none.")
         return tuple(_leaf_named(source, name, "inputs") for name in names)
     images = [
         leaf

@@ -3,7 +3,7 @@ import pytest
 
 from invert_jax.activations.pooling import position_ids
 from invert_jax.concepts.table import Concepts
-from invert_jax.concepts.tfds import from_tfds
+from invert_jax.concepts.tfds import _checked_sizes, from_tfds
 from tests.concepts.tfds_datasets import (
     CLASSES,
     NUM_EXAMPLES,
@@ -289,7 +289,9 @@ def test_maps_of_two_sizes_share_no_pixels(one_directory):
         ({"quantiles": [0.5, 1.5]}, "`quantiles` must be"),
         ({"min_area": 2.0}, r"`min_area` must be a fraction in \[0, 1\]; got 2.0"),
         ({"features": "label", "positions": True}, "needs a segmentation map"),
-        ({"positions": (0, 2)}, "`positions` must be rows and columns"),
+        ({"quantiles": []}, r"`quantiles` must be .* got \[\]"),
+        ({"features": []}, "`features` must name at least one .* 'age' .numbers.,"),
+        ({"positions": (0, 2)}, r"`positions` must be rows and columns.*got \(0, 2\)"),
         ({"positions": (9, 9)}, "record 0 of .* is 8 by 6 pixels, .*9 by 9 positions"),
         ({"ids": "nope"}, "`ids` must name a feature .* got 'nope'"),
         ({"ids": "tags"}, "record 0 of .* 'tags' must be one whole number or text"),
@@ -304,6 +306,13 @@ def test_maps_of_two_sizes_share_no_pixels(one_directory):
 def test_wrong_calls_say_what_is_wrong(one_directory, settings, message):
     with pytest.raises(ValueError, match=f"(?s){message}"):
         _table(one_directory, **settings)
+
+
+@pytest.mark.parametrize("sizes", [7, (7,), (1, 2, 3), (3.5, 4), (True, 2), "77", None])
+def test_what_is_no_pair_of_sizes_is_refused(sizes):
+    """Called at the doors, where the tests' check of types comes before it."""
+    with pytest.raises(ValueError, match=r"`size` must be height and width, .* got "):
+        _checked_sizes("size", "height and width", sizes)
 
 
 def test_numbers_that_are_all_equal_give_no_concept(one_directory):
