@@ -7,6 +7,7 @@ All blocks of all records run through the table together, as NumPy columns.
 
 import functools
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from jaxtyping import UInt8, UInt32
@@ -64,11 +65,14 @@ def _crc_of_blocks(
 ) -> UInt32[np.ndarray, " blocks"]:
     """Checksum of each block, from the initial value 0; two bytes a step."""
     table = _two_byte_table()
-    columns = np.ascontiguousarray(blocks.view("<u2").T)
+    # Eight bytes at a time: columns of two would be copied at a fourth of the speed.
+    columns = np.ascontiguousarray(blocks.view("<u8").T)
     crc = np.zeros(len(blocks), np.uint32)
     # Buffers, and "clip" for want of a mode without checks, save a fifth of the time.
     places, found = np.empty(len(blocks), np.intp), np.empty_like(crc)
-    for column in columns:
+    for column in chain.from_iterable(
+        eight.view("<u2").reshape(-1, 4).T for eight in columns
+    ):
         np.bitwise_and(crc, 0xFFFF, out=places, casting="unsafe")
         places ^= column
         crc >>= 16
