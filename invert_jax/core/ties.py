@@ -20,7 +20,13 @@ LARGE = 20
 # 19 groups can have more than a twentieth; the lowest may be smaller.
 NUM_GROUPS = LARGE
 # From one point of the grid to the next the variance of a score falls by this factor.
-GRID_STEP = 2**-0.5
+GRID_STEP = 2**-0.125
+# The same where other groups than the lowest are drawn: both ends of each have a place
+# on the grid, and a finer one would have each neuron draw for itself.
+WIDE_STEP = 2**-0.5
+# So many steps from no ties on are halved: to shares of two thirds, where most neurons
+# behind a rectifier are.
+HALVED = 4
 # Ties above the lowest value that take no more than this of the variance do not count.
 SMALL = 0.01
 
@@ -92,19 +98,25 @@ def midranks_of(
     return midranks
 
 
-def end_grid(num_samples: int) -> Int[np.ndarray, " points"]:
+def end_grid(
+    num_samples: int, *, step: float = GRID_STEP
+) -> Int[np.ndarray, " points"]:
     """How far the end of a group may lie from the lowest or highest sample, increasing.
 
     With a share s tied at one value, the variance of a score on meaningless
     activations is 1 - s**3 times that without ties. With N, N - s N and so on that
-    falls by `GRID_STEP` from point to point, until the points are one sample apart, so
-    that the deviations of neighbors differ by at most 19 %.
+    falls by `step` from point to point, until the points are one sample apart, so that
+    the deviations of neighbors differ by at most 4.4 %, or 19 % by `WIDE_STEP`.
+    The first `HALVED` steps are two each.
 
     >>> end_grid(1000)[:4].tolist(), end_grid(1000)[-4:].tolist()
-    ([0, 1, 2, 3], [136, 207, 336, 1000])
+    ([0, 1, 2, 3], [505, 564, 652, 1000])
+    >>> end_grid(1000, step=WIDE_STEP)[-4:].tolist()
+    [260, 336, 459, 1000]
     """
-    num_points = 8 + int(np.ceil(np.log(num_samples) / -np.log(GRID_STEP)))
-    shares = np.cbrt(1 - GRID_STEP ** np.arange(num_points))
+    num_points = 8 + int(np.ceil(np.log(num_samples) / -np.log(step)))
+    powers = np.arange(num_points)
+    shares = np.cbrt(1 - step ** np.union1d(powers, powers[:HALVED] + 0.5))
     points = np.ceil((1 - shares) * num_samples).astype(np.int64)
     return np.unique(np.append(points, 0))
 
@@ -119,7 +131,8 @@ def drawn_ties(
 
     The ends of each group are moved inward to the grid, which unties the samples left
     outside. More ties narrow the null, so that fewer err to the safe side; and many
-    neurons can share one null.
+    neurons can share one null. Where the scores come in few steps that alone would not
+    do, and `nulls.allowance` says by how much a draw may miss.
 
     Args:
         groups: Tie patterns.
@@ -129,14 +142,17 @@ def drawn_ties(
     >>> groups = np.array([[[0, 700], [0, 0]], [[0, 100], [100, 900]]])
     >>> drawn = drawn_ties(groups, np.zeros(2), num_samples=1000)
     >>> drawn.patterns
-    [((0, 664),), ((136, 864),)]
+    [((0, 664),), ((111, 889),)]
     >>> drawn.untied.tolist(), drawn.is_loose.tolist()
     ([36, 100], [False, True])
     """
-    grid = end_grid(num_samples)
     below, counts = groups[:, :, 0], groups[:, :, 1]
     above = num_samples - below - counts
-    start, rest = grid[np.searchsorted(grid, below)], grid[np.searchsorted(grid, above)]
+    fine, wide = end_grid(num_samples), end_grid(num_samples, step=WIDE_STEP)
+    is_fine = ((below == 0) | (counts == 0)).all(1, keepdims=True)
+    start, rest = (
+        np.where(is_fine, _next(fine, end), _next(wide, end)) for end in (below, above)
+    )
     size = num_samples - rest - start
     kept = (counts > 0) & (size > 1)
     size = np.where(kept, size, 0)
@@ -155,3 +171,10 @@ def drawn_ties(
         np.where(below[:, 0] == 0, untied[:, 0], 0),
         others | ((untied > 0) & (below > 0)).any(1),
     )
+
+
+def _next(
+    grid: Int[np.ndarray, " points"], ends: Int[np.ndarray, "neurons groups"]
+) -> Int[np.ndarray, "neurons groups"]:
+    """The next point of the grid for each end, further inward."""
+    return grid[np.searchsorted(grid, ends)]

@@ -58,15 +58,23 @@ def test_devices_count_ties_as_the_host_does(rng):
 
 
 @pytest.mark.parametrize("num_samples", [1, 2, 3, 10, 1000, 10_000_000])
-def test_the_grid_ends_at_nothing_and_at_all_with_small_steps(num_samples):
-    grid = ties.end_grid(num_samples)
+@pytest.mark.parametrize("step", [ties.GRID_STEP, ties.WIDE_STEP])
+def test_the_grid_ends_at_nothing_and_at_all_with_small_steps(num_samples, step):
+    grid = ties.end_grid(num_samples, step=step)
     assert grid[0] == 0 and grid[-1] == num_samples
     shares = 1 - grid[1:] / num_samples
     variances = 1 - shares**3
-    # Whole samples leave no finer step: 4, 6 is nearer to a factor than 4, 5.
-    small = (variances[1:] / variances[:-1] < 1.51) | (np.diff(grid[1:]) == 1)
-    assert small.all()
-    assert len(grid) < 100
+    # Whole samples leave no finer step: rounding adds less than one of them.
+    assert (variances[1:] / variances[:-1] <= 1 / step + 1 / grid[1:-1]).all()
+    assert len(grid) < 200
+
+
+def test_neighbors_on_the_grid_differ_as_little_as_is_said():
+    for step, most in ((ties.GRID_STEP, 1.0443), (ties.WIDE_STEP, 1.1893)):
+        # 20 octaves of 10**10 samples: the last points, where none is rounded much.
+        shares = 1 - ties.end_grid(10**10, step=step)[-40:] / 1e10
+        deviations = np.sqrt(1 - shares**3)
+        assert 1 < (deviations[1:] / deviations[:-1]).max() < most
 
 
 def test_neurons_share_the_next_smaller_pattern(rng):
@@ -78,7 +86,10 @@ def test_neurons_share_the_next_smaller_pattern(rng):
     for size, pattern, untied in zip(lowest, drawn.patterns, drawn.untied, strict=True):
         assert pattern in ((), ((0, size - untied),))
         assert 0 <= untied <= size
-    assert len(set(drawn.patterns)) < 30
+    on_grid = num_samples - ties.end_grid(num_samples)
+    next_smaller = [on_grid[on_grid <= size].max() for size in lowest]
+    np.testing.assert_array_equal(lowest - drawn.untied, next_smaller)
+    assert len(set(drawn.patterns)) < 40
     assert () in drawn.patterns
     assert not drawn.is_loose.any()
 
@@ -94,7 +105,9 @@ def test_groups_are_moved_inward_and_never_overlap(rng):
 
 
 def test_a_group_on_the_grid_stays_as_it_is():
-    grid = ties.end_grid(1000)
+    # What is on the wide grid is on the fine one as well.
+    grid = ties.end_grid(1000, step=ties.WIDE_STEP)
+    assert set(grid.tolist()) <= set(ties.end_grid(1000).tolist())
     point, next_point = grid[5:7].tolist()
     for below, above in ((0, point), (point, next_point), (next_point, 0)):
         groups = np.array([[[below, 1000 - below - above]]])
