@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from invert_jax.activations import Activations
 from invert_jax.concepts.table import Concepts
 from invert_jax.demo.digits import NUMERALS
-from invert_jax.explanations import Explanations
+from invert_jax.explanations import LABELED, Explanations
 from invert_jax.formula import Formula
 
 MIN_ACCURACY = 0.97
@@ -60,15 +61,19 @@ def check_scores(
     activations: Mapping[str, Activations],
     concepts: Concepts,
 ) -> Check:
-    """Every AUROC is what scikit-learn's `roc_auc_score` gives for the formula."""
+    """Every AUROC is what scikit-learn's `roc_auc_score` gives for the formula.
+
+    Of the images that were searched and of those held out.
+    """
     errors = [
-        abs(float(score) - reference_auroc(values, formula, concepts))
+        abs(float(score) - reference_auroc(values, formula, concepts, samples))
         for layer, found in explanations.items()
+        for samples, scored in scored_parts(found)
         for values, formulas, scores in zip(
-            np.asarray(activations[layer]).T, found.formulas, found.scores, strict=True
+            np.asarray(activations[layer]).T, found.formulas, scored, strict=True
         )
         for formula, score in zip(formulas, scores, strict=True)
-        if formula is not None
+        if formula is not None and not np.isnan(score)
     ]
     return Check(
         "largest_error",
@@ -79,8 +84,32 @@ def check_scores(
     )
 
 
-def reference_auroc(values: np.ndarray, formula: Formula, concepts: Concepts) -> float:
-    """AUROC by scikit-learn, of a formula evaluated on every image."""
+def check_shuffled(meaningless: Mapping[str, Explanations], *, alpha: float) -> Check:
+    """Of neurons whose values are shuffled no more than `alpha` are called labeled."""
+    status = np.concatenate([found.status for found in meaningless.values()])
+    count = int((status == LABELED).sum())
+    return Check(
+        "shuffled",
+        count,
+        count <= alpha * len(status),
+        f"{count} of {len(status)} units are labeled once their values are shuffled",
+    )
+
+
+def scored_parts(
+    found: Explanations,
+) -> list[tuple[np.ndarray, Float[np.ndarray, "neurons beam"]]]:
+    """Samples, and the scores of all formulas on them."""
+    every = np.arange(found.num_samples) if found.samples is None else found.samples
+    held_out = found.held_out
+    parts = [(every, found.scores)]
+    return parts if held_out is None else [*parts, (held_out.samples, held_out.scores)]
+
+
+def reference_auroc(
+    values: np.ndarray, formula: Formula, concepts: Concepts, samples: np.ndarray
+) -> float:
+    """AUROC by scikit-learn, of a formula evaluated on some images."""
     from sklearn.metrics import roc_auc_score
 
-    return float(roc_auc_score(formula.evaluate(concepts), values))
+    return float(roc_auc_score(formula.evaluate(concepts)[samples], values[samples]))

@@ -1,7 +1,8 @@
 """The main job from start to end, on real data: `invert-jax demo`.
 
 Train a network, watch its layers on images it has not seen, say what is true of those
-images, explain every neuron, check the answers that are known, write it all down.
+images, explain every neuron on half of them, judge the answers on the other half and
+against neurons without a meaning, check those that are known, write it all down.
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Shaped
 from rich.console import Console
 
 from invert_jax.activations import Activations, batched, collect
@@ -24,11 +25,13 @@ from invert_jax.demo.checks import (
     check_accuracy,
     check_own_digits,
     check_scores,
+    check_shuffled,
 )
 from invert_jax.demo.digits import Digits
 from invert_jax.demo.labels import Label, best_first, labels_of
 from invert_jax.engine import explain
 from invert_jax.explanations import Explanations
+from invert_jax.nulls import null_distribution
 from invert_jax.options import Options
 from invert_jax.reports.page import report
 
@@ -38,7 +41,11 @@ BATCH_SIZE = 128
 MAX_LENGTH = 3
 BEAM_SIZE = 5
 MIN_FRACTION = 0.05
-NUM_SHUFFLES = 19
+HOLDOUT = 0.5
+NUM_DRAWS = 999
+ALPHA = 0.05
+KEY = 0
+QUIET = Options(progress=False)
 
 
 class Findings(NamedTuple):
@@ -47,23 +54,20 @@ class Findings(NamedTuple):
     Attributes:
         activations: Of each layer, on the held-out images.
         concepts: What is true of those images.
-        explanations: Of each layer.
-        chance: The best AUROC of each neuron once it is shuffled, by layer.
+        explanations: Of each layer, with held-out scores and p-values.
         checks: What was checked where the truth is known.
     """
 
     activations: Mapping[str, Activations]
     concepts: Concepts
     explanations: Mapping[str, Explanations]
-    chance: Mapping[str, Float[np.ndarray, " neurons"]]
     checks: tuple[Check, ...]
 
     @property
     def labels(self) -> dict[str, list[Label]]:
         """The best formula of each neuron, by layer."""
         return {
-            layer: labels_of(found, layer, chance=self.chance[layer])
-            for layer, found in self.explanations.items()
+            layer: labels_of(found, layer) for layer, found in self.explanations.items()
         }
 
     @property
@@ -114,17 +118,17 @@ def find(train: Digits, held_out: Digits, steps: screen.Steps) -> Findings:
         explanations = by_layer(
             partial(explained, concepts=concepts), activations, advance
         )
-    with steps.step("Explain shuffled units", len(activations)) as advance:
-        chance = by_layer(
-            partial(best_by_chance, concepts=concepts), activations, advance
-        )
+    with steps.step("Explain units without a meaning"):
+        shuffled = explained_shuffled(activations, concepts)
+        explanations, shuffled = with_p_values(explanations, shuffled, concepts)
     with steps.step("Check what is known"):
         checked = (
             check_accuracy(network.accuracy(variables, held_out), len(held_out.labels)),
             check_own_digits(explanations["logits"]),
             check_scores(explanations, activations, concepts),
+            check_shuffled(shuffled, alpha=ALPHA),
         )
-    return Findings(activations, concepts, explanations, chance, checked)
+    return Findings(activations, concepts, explanations, checked)
 
 
 def collected(
@@ -151,25 +155,41 @@ def explained(
         max_length=MAX_LENGTH,
         beam_size=BEAM_SIZE,
         min_fraction=MIN_FRACTION,
-        options=Options(progress=False),
+        holdout=HOLDOUT,
+        key=KEY,
+        options=QUIET,
     )
 
 
-def best_by_chance(
-    activations: Activations, concepts: Concepts
-) -> Float[np.ndarray, " neurons"]:
-    """The best AUROC found for each neuron after its values are shuffled.
+def explained_shuffled(
+    activations: Mapping[str, Activations], concepts: Concepts
+) -> dict[str, Explanations]:
+    """The same of neurons whose values are shuffled over the images.
 
     A shuffled neuron is silent as often as before, and all that made it high on one
-    image rather than another is gone; what the search still finds in it is chance. Of
-    19 shuffles the best: a neuron that means nothing is above it once in 20 times.
+    image rather than another is gone: no formula is right.
     """
-    rng, values = np.random.default_rng(0), np.asarray(activations)
-    scores = [
-        explained(rng.permuted(values, axis=0), concepts).scores[:, 0]
-        for _ in range(NUM_SHUFFLES)
+    rng = np.random.default_rng(KEY)
+    return {
+        layer: explained(rng.permuted(np.asarray(values), axis=0), concepts)
+        for layer, values in activations.items()
+    }
+
+
+def with_p_values(
+    explanations: Mapping[str, Explanations],
+    shuffled: Mapping[str, Explanations],
+    concepts: Concepts,
+) -> list[dict[str, Explanations]]:
+    """Both with p-values from one null, which has the ties of both."""
+    like = dict(explanations) | {f"shuffled {key}": shuffled[key] for key in shuffled}
+    null = null_distribution(
+        concepts, like, num_draws=NUM_DRAWS, key=KEY, options=QUIET
+    )
+    return [
+        {layer: found.with_null(null, alpha=ALPHA) for layer, found in part.items()}
+        for part in (explanations, shuffled)
     ]
-    return np.max(scores, axis=0)
 
 
 def by_layer(
@@ -196,7 +216,8 @@ def show(
             findings.labels[layer],
             num_shown=num_shown,
         )
-    screen.show_legend(console, best_first(findings.labels["hidden"])[0])
+    example = best_first(findings.labels["hidden"])[0]
+    screen.show_legend(console, example, alpha=ALPHA)
     screen.show_checks(console, findings.checks)
 
 

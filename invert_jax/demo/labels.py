@@ -1,24 +1,16 @@
 """Labels for people: one line per neuron, as a table to read."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float
 from rich.table import Table
 from rich.text import Text
 
-from invert_jax.explanations import Explanations
+from invert_jax.explanations import LABELED, Explanations
 from invert_jax.formula import Formula
 
-VERDICTS = (
-    (0.99, "near perfect"),
-    (0.95, "very good"),
-    (0.85, "good"),
-    (0.75, "fair"),
-    (0.0, "weak"),
-)
-CHANCE = "chance"
+# What is said of a unit without a formula, which has no numbers either.
 NO_LABEL = {
     "constant": "always the same",
     "no_candidate": "no formula fits",
@@ -31,14 +23,18 @@ class Label(NamedTuple):
     Attributes:
         layer: Layer of the neuron.
         neuron: Its number in the layer, from 0.
-        formula: What it responds to; None if it has no label.
-        auroc: How often it is higher on an image of the formula than on another.
-        num_positives: Images on which the formula holds.
-        share: The same over all images.
-        chance: The AUROC that the search reaches on the neuron, shuffled.
+        formula: What it responds to; None if there is no formula.
+        auroc: How often it is higher on an image of the formula than on another, among
+            the images that were searched.
+        num_positives: Of them, those on which the formula holds.
+        share: The same over all that were searched.
+        held_out: AUROC on the images that had no part in the search.
+        held_out_low: Lower bound of its 95 % interval.
+        held_out_high: Upper bound.
         log10_p: Of the two-sided Mann-Whitney test, not corrected for the search.
+        p_search: How often the search finds one as good in a unit without a meaning.
+        q_value: Share of false labels among the units that are as good or better.
         status: As in `Explanations`.
-        verdict: What the number says, in words.
     """
 
     layer: str
@@ -47,66 +43,40 @@ class Label(NamedTuple):
     auroc: float
     num_positives: int
     share: float
-    chance: float
+    held_out: float
+    held_out_low: float
+    held_out_high: float
     log10_p: float
+    p_search: float
+    q_value: float
     status: str
-    verdict: str
 
 
-def verdict(status: str, auroc: float, *, chance: float) -> str:
-    """How well a formula describes a neuron, in words.
-
-    Args:
-        status: As in `Explanations`.
-        auroc: Of the best formula.
-        chance: The AUROC that the search reaches on the neuron, shuffled.
-
-    >>> verdict("labeled", 0.97, chance=0.7)
-    'very good'
-    >>> verdict("labeled", 0.69, chance=0.7)
-    'chance'
-    """
-    if status in NO_LABEL:
-        return NO_LABEL[status]
-    if auroc <= chance:
-        return CHANCE
-    return next(words for bound, words in VERDICTS if auroc >= bound)
-
-
-def labels_of(
-    explanations: Explanations, layer: str, *, chance: Float[np.ndarray, " neurons"]
-) -> list[Label]:
+def labels_of(explanations: Explanations, layer: str) -> list[Label]:
     """The best formula of each neuron of a layer, in the order of the neurons.
 
     Args:
-        explanations: Of the layer.
+        explanations: Of the layer, with held-out scores and a null.
         layer: Its name.
-        chance: The AUROC that the search reaches on each neuron, shuffled.
     """
+    held_out = explanations.held_out
+    if held_out is None:
+        raise ValueError("`explanations` must have held-out scores; got none.")
+    columns = (
+        explanations.scores[:, 0],
+        explanations.num_positives[:, 0],
+        explanations.fractions[:, 0],
+        held_out.scores[:, 0],
+        *held_out.intervals[:, 0].T,
+        explanations.log10_p[:, 0],
+        explanations.p_search,
+        explanations.q_value,
+        explanations.status,
+    )
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     return [
-        Label(
-            layer=layer,
-            neuron=neuron,
-            formula=formulas[0],
-            auroc=float(auroc),
-            num_positives=int(count),
-            share=int(count) / explanations.num_samples,
-            chance=float(by_chance),
-            log10_p=float(log10_p),
-            status=str(status),
-            verdict=verdict(str(status), float(auroc), chance=float(by_chance)),
-        )
-        for neuron, (formulas, auroc, count, log10_p, status, by_chance) in enumerate(
-            zip(
-                explanations.formulas,
-                explanations.scores[:, 0],
-                explanations.num_positives[:, 0],
-                explanations.log10_p[:, 0],
-                explanations.status,
-                chance,
-                strict=True,
-            )
-        )
+        Label(layer, neuron, explanations.formula(neuron), *row)
+        for neuron, row in enumerate(rows)
     ]
 
 
@@ -126,22 +96,35 @@ def table(labels: Sequence[Label], *, title: str, width: int | None = None) -> T
     result = Table(title=Text(title), title_justify="left", width=width)
     result.add_column("unit", justify="right", no_wrap=True)
     result.add_column("responds to", ratio=1)
-    result.add_column("AUROC", justify="right", no_wrap=True)
-    result.add_column("chance", justify="right", no_wrap=True)
-    result.add_column("share", justify="right", no_wrap=True)
-    result.add_column("how well", no_wrap=True)
+    for heading in ("AUROC", "held out", "q", "share"):
+        result.add_column(heading, justify="right", no_wrap=True)
+    result.add_column("status", no_wrap=True)
     for label in labels:
         result.add_row(
             str(label.neuron),
             Text(in_words(label.formula)),
-            "" if label.formula is None else f"{label.auroc:.4f}",
-            "" if label.formula is None else f"{label.chance:.2f}",
-            "" if label.formula is None else f"{label.share:.0%}",
-            label.verdict,
+            *numbers(label),
+            NO_LABEL.get(label.status, label.status),
         )
     return result
 
 
+def numbers(label: Label) -> tuple[str, str, str, str]:
+    """The score, that on the images held out, the q-value and the share, as text.
+
+    Empty without a formula, and where the images held out leave it without a score.
+    """
+    if label.formula is None:
+        return "", "", "", ""
+    held_out = "" if math.isnan(label.held_out) else f"{label.held_out:.4f}"
+    return f"{label.auroc:.4f}", held_out, f"{label.q_value:.3f}", f"{label.share:.0%}"
+
+
 def best_first(labels: Iterable[Label]) -> list[Label]:
-    """The labels by falling AUROC, those without a formula last."""
-    return sorted(labels, key=lambda label: (label.formula is None, -label.auroc))
+    """By falling held-out AUROC; then those called chance, then without a formula."""
+
+    def place(label: Label) -> tuple[bool, bool, float]:
+        score = label.auroc if math.isnan(label.held_out) else label.held_out
+        return label.formula is None, label.status != LABELED, -score
+
+    return sorted(labels, key=place)

@@ -26,8 +26,11 @@ INTRODUCTION = (
 )
 LEGEND = (
     "AUROC: how often the unit is higher on an image that fits the formula than on "
-    "one that does not; 1 is always, 0.5 a coin toss. Chance: the AUROC found for the "
-    "unit once its values are shuffled. Share: of the images, those that fit."
+    "one that does not; 1 is always, 0.5 a coin toss. Held out: the same on images "
+    "that had no part in choosing the formula. q: of the units as good or better, the "
+    "share that the search would find in units without a meaning; above {alpha} the "
+    "status is chance, and the formula is not to be used. Share: of the images, those "
+    "that fit."
 )
 NEXT = """\
 What to try next
@@ -85,13 +88,13 @@ def show_introduction(console: Console) -> None:
     console.print(INTRODUCTION)
 
 
-def show_legend(console: Console, example: Label) -> None:
+def show_legend(console: Console, example: Label, *, alpha: float) -> None:
     """Print what the columns of the tables mean, with a label for an example."""
-    console.print(LEGEND)
+    console.print(LEGEND.format(alpha=alpha))
     console.print(
         f"For example: of an image that is {in_words(example.formula)!r} and one that "
-        f"is not, unit {example.neuron} of {example.layer} is higher on the first in "
-        f"{example.auroc:.1%} of all pairs.\n",
+        f"is not, both new to the search, unit {example.neuron} of {example.layer} is "
+        f"higher on the first in {example.held_out:.1%} of all pairs.\n",
         markup=False,
     )
 

@@ -13,10 +13,15 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from invert_jax import Activations, Concepts, Explanations, Formula
+from invert_jax import Concepts, Explanations, Formula
 from invert_jax.demo import Findings, job, run
-from invert_jax.demo.checks import check_accuracy, check_own_digits, check_scores
-from invert_jax.demo.labels import CHANCE, labels_of
+from invert_jax.demo.checks import (
+    check_accuracy,
+    check_own_digits,
+    check_scores,
+    check_shuffled,
+)
+from invert_jax.demo.labels import labels_of
 
 metrics = pytest.importorskip("sklearn.metrics")
 
@@ -74,27 +79,33 @@ def test_activations_and_concepts_are_of_the_images_held_out(findings):
         np.testing.assert_array_equal(values.ids, findings.concepts.ids)
 
 
-def test_shuffled_neurons_score_above_a_coin_toss_and_most_real_ones_above_them(
-    findings,
-):
-    for layer, chance in findings.chance.items():
-        scores = findings.explanations[layer].scores[:, 0]
-        known = ~np.isnan(scores)
-        np.testing.assert_array_equal(np.isnan(chance), ~known)
-        assert (chance[known] > 0.5).all()
-        assert (chance[known] < 0.75).all()
-        assert (scores[known] > chance[known]).mean() > 0.9
+def test_half_of_the_images_are_searched_and_the_others_judge(findings):
+    for found in findings.explanations.values():
+        assert found.num_samples + found.held_out.num_samples == 899
+        assert abs(found.num_samples - found.held_out.num_samples) == 1
+        low, high = found.held_out.intervals[:, 0].T
+        inside = found.held_out.scores[:, 0] < 1
+        assert (low[inside] < high[inside]).all()
 
 
-def test_a_neuron_that_means_nothing_is_called_chance(findings):
-    noise = np.random.default_rng(7).normal(size=(899, 20)).astype(np.float32)
-    values = Activations(noise, layer="noise")
-    labels = labels_of(
-        job.explained(values, findings.concepts),
-        "noise",
-        chance=job.best_by_chance(values, findings.concepts),
-    )
-    assert sum(label.verdict == CHANCE for label in labels) >= 16
+def test_units_with_a_meaning_are_labeled_and_shuffled_ones_are_not(findings):
+    for found in findings.explanations.values():
+        is_known = found.lengths[:, -1, 0] > 0
+        assert (found.status[is_known] == "labeled").mean() > 0.9
+        assert (found.q_value[is_known] >= 1 / (1 + job.NUM_DRAWS)).all()
+    shuffled = {check.name: check for check in findings.checks}["shuffled"]
+    assert shuffled.value <= 0.05 * 66 and "of 66 units" in shuffled.description
+
+
+def test_held_out_scores_are_lower_than_those_that_chose_the_formula(findings):
+    for layer in ("parts", "hidden"):
+        assert np.nanmean(findings.explanations[layer].optimism[:, 0]) > 0
+
+
+def test_labels_need_held_out_scores(findings):
+    found = dataclasses.replace(findings.explanations["logits"], held_out=None)
+    with pytest.raises(ValueError, match=r"`explanations` must have held-out scores"):
+        labels_of(found, "logits")
 
 
 def test_the_concept_that_the_ending_asks_for_has_neurons(finished):
@@ -115,18 +126,28 @@ def test_formulas_in_the_file_of_labels_give_the_scores_in_the_file(finished):
     for row in labels_csv(finished):
         if row["status"] != "labeled":
             continue
-        truth = Formula.parse(row["formula"]).evaluate(finished.findings.concepts)
-        values = finished.findings.activations[row["layer"]].values
-        auroc = metrics.roc_auc_score(truth, np.asarray(values)[:, int(row["neuron"])])
-        assert float(row["auroc"]) == pytest.approx(auroc, abs=1e-12)
-        assert int(row["num_positives"]) == truth.sum()
-        assert float(row["share"]) == truth.mean()
+        findings, layer = finished.findings, row["layer"]
+        found = findings.explanations[layer]
+        truth = Formula.parse(row["formula"]).evaluate(findings.concepts)
+        values = np.asarray(findings.activations[layer])[:, int(row["neuron"])]
+        for name, part in (
+            ("auroc", found.samples),
+            ("held_out", found.held_out.samples),
+        ):
+            auroc = metrics.roc_auc_score(truth[part], values[part])
+            assert float(row[name]) == pytest.approx(auroc, abs=1e-12)
+        assert int(row["num_positives"]) == truth[found.samples].sum()
+        assert float(row["share"]) == truth[found.samples].mean()
+        assert float(row["p_search"]) <= float(row["q_value"]) <= job.ALPHA
 
 
 def test_saved_explanations_load_as_they_were(finished):
     for layer, found in finished.findings.explanations.items():
         loaded = Explanations.load(finished.output / "explanations" / layer)
         np.testing.assert_array_equal(loaded.scores, found.scores)
+        assert loaded.held_out is not None
+        np.testing.assert_array_equal(loaded.held_out.scores, found.held_out.scores)
+        np.testing.assert_array_equal(loaded.status, found.status)
         assert list(loaded.formulas) == list(found.formulas)
 
 
@@ -154,13 +175,16 @@ def test_the_checks_are_written_down(finished):
         "accuracy": True,
         "own_digits": True,
         "largest_error": True,
+        "shuffled": True,
     }
 
 
 def test_what_is_printed_shows_labels_checks_and_what_to_try_next(finished):
     printed = finished.printed
-    for text in ("logits: 10 units", "hidden: 32 units, the best 10", "AUROC"):
+    for text in ("logits: 10 units", "hidden: 32 units, the best 10"):
         assert text in printed
+    for heading in (" AUROC ", " held out ", " q ", " status "):
+        assert heading in printed
     for text in ("Train a network", "Explain every unit", "What to try next"):
         assert text in printed
     assert printed.count("✓") >= len(finished.findings.checks)
@@ -202,6 +226,23 @@ def test_the_score_check_fails_if_a_rank_sum_is_off_by_one_rank(findings):
     wrong = dataclasses.replace(found, rank_sums=found.rank_sums + 2)
     check = check_scores({"logits": wrong}, findings.activations, findings.concepts)
     assert check.value > 1e-6
+    assert not check.passed
+
+
+def test_the_score_check_fails_if_a_held_out_score_is_off_by_one_rank(findings):
+    found = findings.explanations["logits"]
+    held_out = dataclasses.replace(
+        found.held_out, rank_sums=found.held_out.rank_sums + 2
+    )
+    wrong = dataclasses.replace(found, held_out=held_out)
+    check = check_scores({"logits": wrong}, findings.activations, findings.concepts)
+    assert check.value > 1e-6
+    assert not check.passed
+
+
+def test_the_check_of_shuffled_units_fails_if_they_are_labeled(findings):
+    check = check_shuffled(findings.explanations, alpha=0.05)
+    assert check.value > 60
     assert not check.passed
 
 

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from invert_jax.demo.checks import Check
 from invert_jax.demo.labels import Label
-from invert_jax.demo.screen import Steps, show_checks, show_layer
+from invert_jax.demo.screen import Steps, show_checks, show_layer, show_legend
 from invert_jax.formula import Formula
 
 
@@ -15,10 +15,12 @@ def console():
 
 
 def label(neuron, auroc):
-    formula = Formula.parse("a & ~b")
     return Label(
-        "hidden", neuron, formula, auroc, 9, 0.1, 0.66, -3.0, "labeled", "good"
-    )
+        layer="hidden", neuron=neuron, formula=Formula.parse("a & ~b"), auroc=auroc,
+        num_positives=9, share=0.1, held_out=auroc - 0.1, held_out_low=0.4,
+        held_out_high=0.95, log10_p=-3.0, p_search=0.001, q_value=0.002,
+        status="labeled",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("visible", [True, False])
@@ -64,3 +66,11 @@ def test_passed_and_failed_checks_are_marked(console):
     text = console.export_text()
     assert "✓ sky is blue" in text
     assert "✗ grass is red" in text
+
+
+def test_the_legend_says_what_is_not_to_be_used_and_reads_an_example(console):
+    show_legend(console, label(7, 0.95), alpha=0.05)
+    text = " ".join(console.export_text().split())
+    assert "above 0.05 the status is chance" in text
+    assert "both new to the search, unit 7 of hidden is higher" in text
+    assert "in 85.0% of all pairs" in text
