@@ -134,6 +134,8 @@ def row_of(explanations: Explanations, position: int, rank: int = 0) -> Row:
         low, high = held_out.intervals[position, rank]
         cells["held out"] = "" if np.isnan(score) else f"{score:.4f}"
         cells["95 %"] = "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
+        if held_out.is_alternative[position, rank]:
+            cells["status"] = "alternative"
     if explanations.significance is not None and rank == 0:
         cells["q"] = f"{explanations.q_value[position]:.2g}"
         cells["status"] = str(explanations.status[position]).replace("_", " ")

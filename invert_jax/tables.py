@@ -43,7 +43,7 @@ def to_arrow(explanations: Explanations, *, all_ranks: bool = False) -> pa.Table
     Columns: neuron (its index), name, status, formula, score, fraction, num_positives,
     num_literals, log10_p; with `all_ranks` also rank; after `with_null` also p_search,
     q_value, and the extrapolated p-value with its bounds; with held-out samples what
-    they say. Neurons without a formula have nulls.
+    they say, also of the best formula without its n-th literal. No formula gives nulls.
     """
     if all_ranks:
         neuron, rank = np.nonzero(explanations.lengths[:, -1] > 0)
@@ -117,6 +117,11 @@ def _held_out_columns(
     }
     columns["held_out_num_positives"] = pa.array(held_out.num_positives[at], mask=empty)
     columns["is_alternative"] = pa.array(held_out.is_alternative[at], mask=empty)
+    # Of the best formula only: the score of what is left without its n-th literal.
+    without = np.where(at[1][:, None] == 0, held_out.scores_without[at[0]], np.nan)
+    for place, value in enumerate(without.T, 1):
+        name = f"held_out_score_without_{place}"
+        columns[name] = pa.array(value, mask=np.isnan(value))
     return columns
 
 

@@ -151,6 +151,14 @@ def test_alternatives_are_not_shown_to_be_worse_than_the_best(found):
     assert 0 < held_out.is_alternative[:, 1:].sum() < 2 * NUM_NEURONS
 
 
+def test_a_unit_shows_which_of_its_formulas_are_alternatives(found):
+    neuron = int(np.flatnonzero(found.held_out.is_alternative.any(1))[0])
+    rows = [line for line in str(found.unit(neuron)).splitlines() if "most 3" in line]
+    marked = [line.endswith("alternative") for line in rows]
+    assert marked == found.held_out.is_alternative[neuron].tolist()
+    assert "alternative" not in found._repr_html_()
+
+
 def test_the_paired_difference_is_that_of_the_influences(found, activations, concepts):
     held_out = found.held_out
     ranks = ranking.rank_host(activations[held_out.samples, 20])
@@ -299,7 +307,13 @@ def test_the_table_and_the_text_gain_columns(found):
         ("held_out_optimism", found.optimism[:, 0]),
     ):
         np.testing.assert_array_equal(table[name].to_numpy(), expected)
+    for place in range(3):
+        name = f"held_out_score_without_{place + 1}"
+        expected = held_out.scores_without[:, place]
+        np.testing.assert_array_equal(table[name].to_numpy(), expected)
     ranks = found.to_arrow(all_ranks=True)
+    without = ranks["held_out_score_without_1"].to_numpy()
+    assert np.isnan(without[ranks["rank"].to_numpy() > 0]).all()
     assert ranks["is_alternative"].to_numpy().sum() == held_out.is_alternative.sum()
     assert "held out" in str(found) and "95 %" in str(found)
     assert "held_out_score" not in explain_columns(found)
