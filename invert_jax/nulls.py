@@ -157,18 +157,22 @@ class Null:
         """What draws may lack because their ties and a neuron's differ."""
         best, pattern = self._best[row, :, step], self.patterns[row]
         supports, num_samples = self.supports[row, :, step], self.num_samples
-        if not pattern or (untied == 0 and not is_loose):
+        if untied == 0 and not is_loose:
             return np.zeros(len(best))
-        if pattern[0][0] > 0:
-            return nulls.score_step(supports, num_samples=num_samples)
-        return nulls.allowance(
-            best,
-            supports,
-            untied=untied,
-            num_active=num_samples - pattern[0][1],
-            is_loose=is_loose,
-            num_samples=num_samples,
-        )
+        if pattern and pattern[0][0] > 0:
+            missing = nulls.score_step(supports, num_samples=num_samples)
+        else:
+            missing = nulls.allowance(
+                best,
+                supports,
+                untied=untied,
+                num_active=num_samples - (pattern[0][1] if pattern else 0),
+                is_loose=is_loose,
+                num_samples=num_samples,
+            )
+        spread = ties.spread(pattern, num_samples=num_samples)
+        smooth = nulls.is_smooth(supports, spread=spread, is_loose=is_loose)
+        return np.where(smooth, 0.0, missing)
 
     def _tail(self, row: int, step: int) -> tails.Tail:
         """The tail of the best scores of a pattern, fitted once."""
@@ -229,18 +233,21 @@ def null_distribution(
     The best score that a neuron without meaning reaches depends on the concepts, the
     settings and the neuron's ties [1]. Those at the lowest value, as left by a
     rectifier, and at any other value that more than a twentieth of the samples share
-    are drawn, on a grid of their size: a neuron uses the next smaller one, with an
-    allowance for what that may lack, which errs to the safe side. What was drawn before
-    is not drawn again.
+    are drawn, on a grid of their ends: a neuron uses the next smaller groups, which
+    errs to the safe side; where scores come in few steps, with an allowance of at most
+    one. What was drawn before is not drawn again.
 
     Args:
         concepts: Those that were explained by.
         like: The explanations to judge, whose settings and ties are used; or a dict of
             layers.
-        num_draws: Permutations per tie pattern; p-values are at least 1 / (1 + that).
+        num_draws: Permutations per tie pattern; p-values are at least 1 / (1 + that),
+            so that of 10,000 neurons 100 must reach it for a q-value of 0.05 by 2,000
+            draws: ask for more where few neurons may have a meaning.
         key: From `jax.random.key`, or a whole number; the same gives the same draws on
             every device.
-        options: How to run; with `output`, draws are kept in that folder, by content.
+        options: How to run. Draws are kept in memory by content (concepts, settings,
+            ties, key and number); with `output` in that folder, for other processes.
 
     References:
         [1] Westfall and Young, "Resampling-Based Multiple Testing", 1993.

@@ -10,8 +10,13 @@ Applications in Genetics and Molecular Biology 9, 2010.
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+# Scores are smooth with this variance within a step: a density that repeats with every
+# step differs by less than 2 exp(-2 pi**2 variance), a ten-thousandth, from its mean.
+SMOOTH = 0.5
+# The same where the draws have fewer ties than the neuron, whose own scores do step.
+SMOOTHER = 1.0
 # Above this share of active samples a whole shuffle is faster than a choice.
 DENSE = 0.5
 
@@ -87,13 +92,16 @@ def allowance(
 ) -> Float[np.ndarray, " draws"]:
     """What a draw of fewer ties may lack to reach a score, because scores are stepped.
 
-    With few active samples, those above the lowest value, a score is near to a function
-    of how many of them are in the support. A draw with r more of them outside of it
-    scores lower by up to r / (2 n0). A draw whose m active samples are untied, where
-    those of a neuron are tied, scores lower by up to one half for each pair of them of
-    which one is in the support: k m / (2 n1 n0), where the score tells that k / n1 is
-    at most 2 score / (1 - m / n0) - 1. Both are small, but without an allowance for
-    them the same step would not be reached. It never exceeds a step.
+    Untying samples adds to a score what is as often below zero as above it, and so more
+    to the tail of the null than it takes away: draws of fewer ties err to the safe
+    side. But only where the null is smooth. With few active samples, those above the
+    lowest value, a score is near to a function of how many of them are in the support.
+    A draw with r more of them outside of it scores lower by up to r / (2 n0). A draw
+    whose m active samples are untied, where those of a neuron are tied, scores lower by
+    up to one half for each pair of them of which one is in the support: k m / (2 n1
+    n0), where the score tells that k / n1 is at most 2 score / (1 - m / n0) - 1. Both
+    are small, but without an allowance for them the same step would not be reached. It
+    never exceeds a step; `is_smooth` says where none is needed.
 
     Args:
         scores: Best score of each draw.
@@ -116,6 +124,22 @@ def allowance(
             inside = np.where(among < 1, 2 * scores / (1 - among) - 1, 1)
         missing = missing + np.clip(inside, 0, 1) * among / 2
     return np.minimum(missing, score_step(supports, num_samples=num_samples))
+
+
+def is_smooth(
+    supports: Int[np.ndarray, " draws"], *, spread: float, is_loose: bool
+) -> Bool[np.ndarray, " draws"]:
+    """Whether scores vary within a step by so much that they need no allowance.
+
+    Args:
+        supports: Of the formula of each draw.
+        spread: Variance within a step, per positive, from `ties.spread`.
+        is_loose: Whether the neuron has ties that the draws do not have.
+
+    >>> is_smooth(np.array([9, 20]), spread=1 / 24, is_loose=False).tolist()
+    [False, True]
+    """
+    return supports * spread >= (SMOOTHER if is_loose else SMOOTH)
 
 
 def reached(

@@ -21,9 +21,6 @@ LARGE = 20
 NUM_GROUPS = LARGE
 # From one point of the grid to the next the variance of a score falls by this factor.
 GRID_STEP = 2**-0.125
-# The same where other groups than the lowest are drawn: both ends of each have a place
-# on the grid, and a finer one would have each neuron draw for itself.
-WIDE_STEP = 2**-0.5
 # So many steps from no ties on are halved: to shares of two thirds, where most neurons
 # behind a rectifier are.
 HALVED = 4
@@ -98,25 +95,21 @@ def midranks_of(
     return midranks
 
 
-def end_grid(
-    num_samples: int, *, step: float = GRID_STEP
-) -> Int[np.ndarray, " points"]:
+def end_grid(num_samples: int) -> Int[np.ndarray, " points"]:
     """How far the end of a group may lie from the lowest or highest sample, increasing.
 
     With a share s tied at one value, the variance of a score on meaningless
     activations is 1 - s**3 times that without ties. With N, N - s N and so on that
-    falls by `step` from point to point, until the points are one sample apart, so that
-    the deviations of neighbors differ by at most 4.4 %, or 19 % by `WIDE_STEP`.
-    The first `HALVED` steps are two each.
+    falls by `GRID_STEP` from point to point, until the points are one sample apart, so
+    that the deviations of neighbors differ by at most 4.4 %. The first `HALVED` steps
+    are two each.
 
     >>> end_grid(1000)[:4].tolist(), end_grid(1000)[-4:].tolist()
     ([0, 1, 2, 3], [505, 564, 652, 1000])
-    >>> end_grid(1000, step=WIDE_STEP)[-4:].tolist()
-    [260, 336, 459, 1000]
     """
-    num_points = 8 + int(np.ceil(np.log(num_samples) / -np.log(step)))
+    num_points = 8 + int(np.ceil(np.log(num_samples) / -np.log(GRID_STEP)))
     powers = np.arange(num_points)
-    shares = np.cbrt(1 - step ** np.union1d(powers, powers[:HALVED] + 0.5))
+    shares = np.cbrt(1 - GRID_STEP ** np.union1d(powers, powers[:HALVED] + 0.5))
     points = np.ceil((1 - shares) * num_samples).astype(np.int64)
     return np.unique(np.append(points, 0))
 
@@ -142,17 +135,14 @@ def drawn_ties(
     >>> groups = np.array([[[0, 700], [0, 0]], [[0, 100], [100, 900]]])
     >>> drawn = drawn_ties(groups, np.zeros(2), num_samples=1000)
     >>> drawn.patterns
-    [((0, 664),), ((111, 889),)]
+    [((0, 664),), ((101, 899),)]
     >>> drawn.untied.tolist(), drawn.is_loose.tolist()
     ([36, 100], [False, True])
     """
     below, counts = groups[:, :, 0], groups[:, :, 1]
     above = num_samples - below - counts
-    fine, wide = end_grid(num_samples), end_grid(num_samples, step=WIDE_STEP)
-    is_fine = ((below == 0) | (counts == 0)).all(1, keepdims=True)
-    start, rest = (
-        np.where(is_fine, _next(fine, end), _next(wide, end)) for end in (below, above)
-    )
+    grid = end_grid(num_samples)
+    start, rest = grid[np.searchsorted(grid, below)], grid[np.searchsorted(grid, above)]
     size = num_samples - rest - start
     kept = (counts > 0) & (size > 1)
     size = np.where(kept, size, 0)
@@ -173,8 +163,20 @@ def drawn_ties(
     )
 
 
-def _next(
-    grid: Int[np.ndarray, " points"], ends: Int[np.ndarray, "neurons groups"]
-) -> Int[np.ndarray, "neurons groups"]:
-    """The next point of the grid for each end, further inward."""
-    return grid[np.searchsorted(grid, ends)]
+def spread(pattern: Pattern, *, num_samples: int) -> float:
+    """How smooth the scores of a pattern are: variance within a step, per positive.
+
+    One more sample of a large group inside a support moves a score by a step, up to N /
+    (2 n1 n0). A sample in a run of l untied ones lies anywhere in it, with variance
+    (l / N)**2 / 3 in steps squared, and of n1 positives n1 l / N do.
+
+    Returns:
+        The sum of (l / N)**3 / 3 over the runs, in [0, 1/3].
+
+    >>> spread((), num_samples=1000) * 3, spread(((0, 500),), num_samples=1000) * 3
+    (1.0, 0.125)
+    """
+    starts = [0, *(start + size for start, size in pattern)]
+    stops = [*(start for start, _ in pattern), num_samples]
+    runs = zip(starts, stops, strict=True)
+    return sum(((stop - start) / num_samples) ** 3 for start, stop in runs) / 3
