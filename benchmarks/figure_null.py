@@ -1,18 +1,19 @@
 """Why the textbook p-value misleads after a search, and what ours means: the figure.
 
 ImageNet's concepts on 50,000 samples, at least 50 positives, formulas of up to three
-literals. Meaningless neurons are labeled: without ties, with 90 % and 99.8 % zeros. To
-the left how many of them reach an AUROC, dotted where 5 % do; to the right how often
-their p-value is at most p. A p-value that means what it says follows the diagonal.
-Prints the numbers.
+literals. Neurons without a meaning are labeled: without ties, with 90 % and 99.8 %
+zeros. To the left how many of them reach an AUROC, dotted where 5 % do; to the right
+how often their p-value is at most p. A p-value that means what it says follows the
+diagonal. Prints the numbers.
 """
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from bench_null import QUIET
+import timing
+from bench_null import QUIET, quantiles
 from jaxtyping import Float
 
 import invert_jax as ij
@@ -23,7 +24,8 @@ NUM_SAMPLES = 50_000
 SHARES = {"no ties": 0.0, "90 % zeros": 0.9, "99.8 % zeros": 0.998}
 COLORS = ("#4269d0", "#efb118", "#3ca951")
 TEXTBOOK = "#ff725c"
-FLOOR = 1e-4
+FLOOR = 1e-3
+ALPHA = 0.05
 
 
 class Noise(NamedTuple):
@@ -81,24 +83,27 @@ def draw(noise: dict[str, Noise], path: Path) -> None:
     from matplotlib import pyplot
 
     # The same file from the same numbers.
-    with pyplot.rc_context({"svg.hashsalt": "null"}):
-        figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4))
+    with pyplot.rc_context({"svg.hashsalt": "null", "font.size": 9}):
+        figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6))
         for (name, found), color in zip(noise.items(), COLORS, strict=True):
             draw_scores(left, found, name, color)
             draw_levels(right, found.searched, f"p_search, {name}", color, "-")
-        untied = noise["no ties"].textbook
-        draw_levels(right, untied, "textbook, no ties", TEXTBOOK, "--")
-        right.plot((FLOOR, 1), (FLOOR, 1), color="0.7", lw=1, zorder=0)
-        left.set(xlabel="AUROC", ylabel="meaningless neurons that reach it")
-        right.set(xlabel="p", ylabel="meaningless neurons with p-value ≤ p")
-        right.set(xscale="log", yscale="log", xlim=(FLOOR, 1), ylim=(FLOOR, 1.3))
-        left.legend(frameon=False, fontsize=8, loc="center right")
-        right.legend(frameon=False, fontsize=8, loc="lower right")
+        textbook = noise["no ties"].textbook
+        draw_levels(right, textbook, "textbook p-value, no ties", TEXTBOOK, "--")
+        right.plot((FLOOR, 1), (FLOOR, 1), color="0.75", lw=1, zorder=0)
+        right.axvline(ALPHA, color="0.75", lw=1, ls=":", zorder=0)
+        left.set(title="Best AUROC of neurons without a meaning", xlabel="AUROC")
+        left.set(ylabel="share that reaches it", ylim=(0, 1.12))
+        left.xaxis.set_major_locator(pyplot.MultipleLocator(0.05))
+        right.set(title="Their p-values", xlabel="p", ylabel="share with p-value ≤ p")
+        right.set(xscale="log", yscale="log", xlim=(FLOOR, 1), ylim=(FLOOR / 2, 1.6))
+        right.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.02))
         for axes in (left, right):
             axes.spines[["top", "right"]].set_visible(False)
-        figure.tight_layout()
+        figure.tight_layout(w_pad=3)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        is_svg = path.suffix == ".svg"
+        figure.savefig(path, dpi=110, metadata={"Date": None} if is_svg else None)
         pyplot.close(figure)
 
 
@@ -106,15 +111,45 @@ def draw_scores(axes, found: Noise, name: str, color: str) -> None:
     """How many reach a score, and the score that 5 % reach."""
     ordered = np.sort(found.scores)
     shares = np.arange(len(ordered), 0, -1) / len(ordered)
-    axes.step((0.5, *ordered), (1, *shares), color=color, lw=1.5, label=name)
-    axes.axvline(np.quantile(ordered, 0.95), color=color, lw=1, ls=":")
+    axes.step((0.5, *ordered), (1, *shares), color=color, lw=1.5)
+    axes.axvline(
+        np.quantile(ordered, 1 - ALPHA), 0, 1 / 1.12, color=color, lw=1, ls=":"
+    )
+    middle = np.median(found.scores)
+    axes.text(middle, 1.03, name, color=color, ha="center", va="bottom")
 
 
 def draw_levels(axes, p_values, label: str, color: str, style: str) -> None:
     """How often a p-value is at most p."""
-    ordered = np.sort(np.maximum(p_values, FLOOR))
+    ordered = np.sort(p_values)
     shares = np.arange(1, len(ordered) + 1) / len(ordered)
-    axes.step(ordered, shares, style, where="post", color=color, lw=1.5, label=label)
+    places, heights = (*ordered, 1), (*shares, 1)
+    axes.step(places, heights, style, where="post", color=color, lw=1.5, label=label)
+
+
+def numbers(noise: dict[str, Noise], num_draws: int) -> dict[str, Any]:
+    """What the figure shows, in numbers, as a record."""
+    kinds = {
+        name: {
+            "best score": quantiles(found.scores),
+            "textbook p": float(np.median(found.textbook)),
+            "level": {
+                "textbook": float((found.textbook <= ALPHA).mean()),
+                "p_search": float((found.searched <= ALPHA).mean()),
+            },
+        }
+        for name, found in noise.items()
+    }
+    return {
+        "benchmark": "null figure",
+        "num_samples": NUM_SAMPLES,
+        "num_neurons": num_draws,
+        "num_draws": num_draws,
+        "alpha": ALPHA,
+        "error": (ALPHA * (1 - ALPHA) * 2 / num_draws) ** 0.5,
+        "kinds": kinds,
+        **timing.environment(),
+    }
 
 
 def main() -> None:
@@ -122,21 +157,25 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("path", type=Path, help="the figure to write, such as null.svg")
-    parser.add_argument("--draws", type=int, default=1000, help="neurons of each kind")
+    parser.add_argument("--draws", type=int, default=2000, help="neurons of each kind")
+    parser.add_argument("--out", type=Path, help="file to add a JSON line to")
     options = parser.parse_args()
     noise = {
         name: meaningless(share, num_draws=options.draws)
         for name, share in SHARES.items()
     }
-    for name, found in noise.items():
+    record = numbers(noise, options.draws)
+    for name, found in record["kinds"].items():
+        score, level = found["best score"], found["level"]
         print(
-            f"{name:14} best AUROC: median {np.median(found.scores):.3f}, 95 % point "
-            f"{np.quantile(found.scores, 0.95):.3f}; textbook p: median "
-            f"{np.median(found.textbook):.1e}; p <= 0.05: textbook "
-            f"{(found.textbook <= 0.05).mean():.1%}, p_search "
-            f"{(found.searched <= 0.05).mean():.1%}"
+            f"{name:14} best AUROC: median {score['50 %']:.3f}, 95 % point "
+            f"{score['95 %']:.3f}; textbook p: median {found['textbook p']:.1e}; "
+            f"p <= {ALPHA}: textbook {level['textbook']:.1%}, p_search "
+            f"{level['p_search']:.1%}"
         )
     draw(noise, options.path)
+    if options.out:
+        timing.append_line(options.out, record)
 
 
 if __name__ == "__main__":

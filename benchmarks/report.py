@@ -69,6 +69,109 @@ def scaling_table(record: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def null_cost_table(record: dict[str, Any]) -> str:
+    """The time of the null beside that of explaining as many neurons."""
+    rows = [(step, *seconds_of(timing)) for step, timing in record["seconds"].items()]
+    score = record["best score"]
+    return "\n".join(
+        (
+            f"### cost of the null: {record['num_draws']:,} draws of "
+            f"{counted(record['num_patterns'], 'tie pattern')}, "
+            f"{record['num_samples']:,} samples, {record['num_concepts']:,} concepts",
+            machine_of(record),
+            "",
+            markdown(("step", "wall s", "spread s", "CPU s"), rows),
+            "",
+            f"Null over explain: {record['ratio']:.2f} by the clock, "
+            f"{record['ratio cpu']:.2f} by CPU. Best score without a meaning: median "
+            f"{score['50 %']:.3f}, 95 % point {score['95 %']:.3f}.",
+            "",
+        )
+    )
+
+
+def null_level_table(record: dict[str, Any]) -> str:
+    """How often neurons without a meaning are called significant, by their ties."""
+    rows = [
+        (name, f"{found['level']:.1%}", f"{len(found['patterns'])}",
+         f"{found['95 %']:.4f}")
+        for name, found in record["levels"].items()
+    ]  # fmt: skip
+    return "\n".join(
+        (
+            f"### level of p_search at {record['alpha']:.0%}, {record['case']}: "
+            f"{record['num_neurons']:,} neurons of each kind, {record['num_draws']:,} "
+            f"draws, {record['num_samples']:,} samples, {record['num_concepts']:,} "
+            "concepts",
+            machine_of(record),
+            "",
+            markdown(("neurons", "level", "patterns", "95 % of scores"), rows),
+            "",
+            f"Monte-Carlo error of a level: {record['error']:.1%}.",
+            "",
+        )
+    )
+
+
+def null_figure_table(record: dict[str, Any]) -> str:
+    """The numbers of the figure: textbook p-values beside those after the search."""
+    rows = [
+        (name, f"{found['best score']['50 %']:.3f}",
+         f"{found['best score']['95 %']:.3f}", f"{found['textbook p']:.1e}",
+         f"{found['level']['textbook']:.1%}",
+         f"{found['level']['p_search']:.1%}")
+        for name, found in record["kinds"].items()
+    ]  # fmt: skip
+    alpha = f"{record['alpha']:.0%}"
+    header = (
+        "neurons", "median AUROC", "95 % point", "median textbook p",
+        f"textbook p ≤ {alpha}", f"p_search ≤ {alpha}",
+    )  # fmt: skip
+    return "\n".join(
+        (
+            f"### neurons without a meaning: {record['num_neurons']:,} of each kind, "
+            f"{record['num_draws']:,} draws, {record['num_samples']:,} samples",
+            machine_of(record),
+            "",
+            markdown(header, rows),
+            "",
+            f"Monte-Carlo error of a level: {record['error']:.1%}.",
+            "",
+        )
+    )
+
+
+def truth_table(record: dict[str, Any]) -> str:
+    """How planted formulas and noise fare, by strength and zeros."""
+    names = ("same", "as good", "overlap", "power", "false", "noise labeled")
+    rows = [
+        (kind, *(f"{found[name]:.1%}" for name in names), f"{found['auroc']:.3f}",
+         f"{found['optimism']:.3f}", f"{found['optimism of noise']:.3f}")
+        for kind, found in record["results"].items()
+    ]  # fmt: skip
+    header = ("neurons", *names, "AUROC", "optimism", "of noise")
+    return "\n".join(
+        (
+            f"### planted formulas: {record['num_planted']:,} and as much noise, "
+            f"{record['num_samples']:,} samples, {record['num_concepts']:,} concepts, "
+            f"{record['num_draws']:,} draws",
+            machine_of(record),
+            "",
+            markdown(header, rows),
+            "",
+        )
+    )
+
+
+def counted(count: int, name: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "tie pattern"), counted(2, "tie pattern")
+    ('1 tie pattern', '2 tie patterns')
+    """
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
+
+
 def seconds_of(timing: dict[str, float]) -> tuple[str, str, str]:
     """Wall, spread and processor seconds, as text."""
     spread = f"{timing['spread']:,.3f}" if timing["repeats"] > 1 else ""
@@ -131,7 +234,14 @@ def markdown(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", type=Path, nargs="+", help="JSON lines of benchmarks")
-    tables = {"layer": layer_table, "scaling": scaling_table}
+    tables = {
+        "layer": layer_table,
+        "scaling": scaling_table,
+        "null cost": null_cost_table,
+        "null level": null_level_table,
+        "null figure": null_figure_table,
+        "truth": truth_table,
+    }
     for path in parser.parse_args().files:
         for line in path.read_text(encoding="utf-8").splitlines():
             record = json.loads(line)

@@ -123,6 +123,39 @@ def test_intervals_are_delongs_on_the_held_out_samples(found, activations, conce
         assert low < held_out.scores[neuron, rank] < high
 
 
+def test_held_out_intervals_cover_the_score_of_the_population_after_a_search():
+    # 500 neurons with weak meanings, of 600 samples from a population of 10,000. The
+    # scores that chose the formulas are far above those of the population.
+    rng, count = np.random.default_rng(6), 500
+    rates = np.random.default_rng(1).uniform(0.2, 0.5, NUM_CONCEPTS)
+    masks = rng.random((10_000, NUM_CONCEPTS)) < rates
+    planted = masks[:, np.arange(count) % NUM_CONCEPTS]
+    values = (0.5 * planted + rng.normal(size=planted.shape)).astype(np.float32)
+    concepts = ij.Concepts.from_masks(masks[:NUM_SAMPLES], NAMES)
+    explanations = explain(values[:NUM_SAMPLES], concepts, holdout=0.5, key=1)
+    table = dict(zip(NAMES, masks.T, strict=True))
+    best = [formulas[0] for formulas in explanations.formulas]
+    distinct = list(dict.fromkeys(map(str, best)))
+    truth = np.stack([best[0].parse(text).evaluate(table) for text in distinct], 1)
+    column = [distinct.index(str(formula)) for formula in best]
+    population = auroc_of(values, truth)[np.arange(count), column]
+    low, high = explanations.held_out.intervals[:, 0].T
+    covered = ((low <= population) & (population <= high)).mean()
+    assert 0.92 < covered < 0.98
+    searched = explanations.scores[:, 0]
+    assert (searched > population).mean() > 0.9
+    width = (high - low).mean() / 2
+    assert (np.abs(searched - population) > width).mean() > 0.2
+
+
+def auroc_of(values, masks):
+    """AUROC of untied neurons for masks, by ranks."""
+    ranks = np.argsort(np.argsort(values, axis=0), axis=0) + 1.0
+    positives = masks.sum(0)
+    u = ranks.T @ masks - positives * (positives + 1) / 2
+    return u / (positives * (len(masks) - positives))
+
+
 def test_optimism_is_what_the_searched_samples_flatter(found, negative):
     np.testing.assert_array_equal(found.optimism, found.scores - found.held_out.scores)
     np.testing.assert_array_equal(
