@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 # Scores are smooth with this variance within a step: a density that repeats with every
-# step differs by less than 2 exp(-2 pi**2 variance), a ten-thousandth, from its mean.
-SMOOTH = 0.5
+# step differs by less than 2 exp(-2 pi**2 variance), a twenty-fifth, from its mean.
+SMOOTH = 0.2
 # The same where the draws have fewer ties than the neuron, whose own scores do step.
 SMOOTHER = 1.0
 # Above this share of active samples a whole shuffle is faster than a choice.
@@ -136,7 +136,7 @@ def is_smooth(
         spread: Variance within a step, per positive, from `ties.spread`.
         is_loose: Whether the neuron has ties that the draws do not have.
 
-    >>> is_smooth(np.array([9, 20]), spread=1 / 24, is_loose=False).tolist()
+    >>> is_smooth(np.array([4, 20]), spread=1 / 24, is_loose=False).tolist()
     [False, True]
     """
     return supports * spread >= (SMOOTHER if is_loose else SMOOTH)
