@@ -19,8 +19,11 @@ from invert_jax.jobs import plan_search, searched_columns, spans_of
 from invert_jax.options import Options
 from invert_jax.settings import SearchSettings
 
-# What was drawn last, by content, so that it is drawn once.
-LARGEST_CACHE = 64
+# Of what the draws of a pattern depend on beside the settings: how they are made.
+VERSION = 1
+# What was drawn last, by content, so that it is drawn once; and how many bytes of it
+# are kept: 2,000 draws of three steps take 96,000, and a layer may need 100 patterns.
+LARGEST_CACHE = 256 << 20
 _drawn: OrderedDict[str, dict[str, np.ndarray]] = OrderedDict()
 
 
@@ -65,13 +68,14 @@ class Drawing:
             step(self.num_draws)
         _drawn[key] = found
         _drawn.move_to_end(key)
-        if len(_drawn) > LARGEST_CACHE:
+        while len(_drawn) > 1 and _num_bytes() > LARGEST_CACHE:
             _drawn.popitem(last=False)
         return found
 
     def _key(self, pattern: ties.Pattern) -> str:
         """Hash of all that the draws depend on."""
         described = {
+            "version": VERSION,
             "concepts": self.concepts.fingerprint(),
             "settings": asdict(self.settings),
             "num_draws": self.num_draws,
@@ -136,3 +140,8 @@ class Drawing:
                 np.zeros(count, bool),
                 np.zeros((count, ties.NUM_GROUPS, 2), np.int64),
             )
+
+
+def _num_bytes() -> int:
+    """Size of all draws in memory."""
+    return sum(array.nbytes for each in _drawn.values() for array in each.values())

@@ -4,6 +4,7 @@ All tests but a few share one table of 2,000 samples and one compiled search.
 """
 
 import dataclasses
+from collections import OrderedDict
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import pytest
 from scipy import stats
 
 import invert_jax as ij
+from invert_jax import drawing
 from invert_jax.core import nulls, ties
 from tests.worlds import QUIET, as_in_production
 
@@ -296,18 +298,63 @@ def test_block_sizes_change_no_draw(concepts, mixed):
     np.testing.assert_array_equal(null.rank_sums[0], mixed[1].rank_sums[row, :40])
 
 
-def test_draws_are_kept_on_disk_by_their_content(concepts, mixed, tmp_path):
+@pytest.fixture
+def empty_memory(monkeypatch):
+    """Nothing is known of earlier draws, as in another process."""
+    monkeypatch.setattr(drawing, "_drawn", OrderedDict())
+    return drawing._drawn
+
+
+def no_more_draws(*_):
+    raise AssertionError("drawn again")
+
+
+def test_draws_are_kept_on_disk_by_their_content_for_other_processes(
+    concepts, mixed, tmp_path, monkeypatch, empty_memory
+):
+    one = mixed[0].take([0])
+    options = ij.Options(progress=False, output=tmp_path)
+    how: dict[str, Any] = {"num_draws": 200, "key": 91, "options": options}
+    null = ij.null_distribution(concepts, one, **how)
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+    ij.null_distribution(concepts, one, **(how | {"num_draws": 201}))
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+    empty_memory.clear()
+    monkeypatch.setattr(drawing.Drawing, "_draw", no_more_draws)
+    again = ij.null_distribution(concepts, one, **how)
+    np.testing.assert_array_equal(null.rank_sums, again.rank_sums)
+    np.testing.assert_array_equal(null.supports, again.supports)
+    with pytest.raises(AssertionError, match="drawn again"):
+        ij.null_distribution(concepts, one, **(how | {"key": 92}))
+
+
+def test_draws_that_are_damaged_on_disk_are_drawn_again(
+    concepts, mixed, tmp_path, empty_memory
+):
     one = mixed[0].take([0])
     options = ij.Options(progress=False, output=tmp_path)
     how: dict[str, Any] = {"num_draws": 200, "key": 91, "options": options}
     null = ij.null_distribution(concepts, one, **how)
     (part,) = tmp_path.glob("*.npz")
-    written = part.stat().st_mtime_ns
+    part.write_bytes(part.read_bytes()[:-100])
+    empty_memory.clear()
     again = ij.null_distribution(concepts, one, **how)
     np.testing.assert_array_equal(null.rank_sums, again.rank_sums)
-    ij.null_distribution(concepts, one, **(how | {"num_draws": 201}))
-    assert part.stat().st_mtime_ns == written
-    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_all_patterns_of_a_layer_stay_in_memory_and_no_more_than_fit(
+    concepts, mixed, monkeypatch, empty_memory
+):
+    explanations, null = mixed
+    null_distribution(concepts, explanations, num_draws=200)
+    assert len(empty_memory) == len(null.patterns) > 3
+    with monkeypatch.context() as patched:
+        patched.setattr(drawing.Drawing, "_draw", no_more_draws)
+        null_distribution(concepts, explanations, num_draws=200)
+    # 2 draws of 2 steps, two int64 each: 64 bytes per pattern.
+    monkeypatch.setattr(drawing, "LARGEST_CACHE", 200)
+    null_distribution(concepts, explanations, num_draws=2)
+    assert len(empty_memory) == 3
 
 
 def test_a_null_comes_back_from_disk(mixed, tmp_path):
