@@ -118,11 +118,13 @@ def _held_out_columns(
     columns["held_out_num_positives"] = pa.array(held_out.num_positives[at], mask=empty)
     columns["is_alternative"] = pa.array(held_out.is_alternative[at], mask=empty)
     # Of the best formula only: the score of what is left without its n-th literal.
-    without = np.where(at[1][:, None] == 0, held_out.scores_without[at[0]], np.nan)
+    is_best = at[1] == 0
+    without = np.where(is_best[:, None], held_out.scores_without[at[0]], np.nan)
     for place, value in enumerate(without.T, 1):
         name = f"held_out_score_without_{place}"
         columns[name] = pa.array(value, mask=np.isnan(value))
-    return columns
+    notes = np.where(is_best & ~empty, held_out.notes[at[0]], "")
+    return columns | {"held_out_note": pa.array(notes, mask=notes == "")}
 
 
 def to_text(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> str:

@@ -386,6 +386,7 @@ def test_a_formula_without_both_classes_says_so():
         assert np.isnan(held_out.scores[0, 0]) == (positives == 0)
         assert np.isnan(held_out.intervals[0, 0]).all()
         assert note in str(found)
+        assert found.to_arrow()["held_out_note"].to_pylist() == [note or None]
         notes.add(note)
     assert notes == {"no positives", "few positives", ""}
 
