@@ -345,16 +345,16 @@ def test_draws_that_are_damaged_on_disk_are_drawn_again(
 def test_all_patterns_of_a_layer_stay_in_memory_and_no_more_than_fit(
     concepts, mixed, monkeypatch, empty_memory
 ):
-    explanations, null = mixed
-    null_distribution(concepts, explanations, num_draws=200)
-    assert len(empty_memory) == len(null.patterns) > 3
+    some = mixed[0].take([0, 40, 80, 120])
+    null = null_distribution(concepts, some, num_draws=200)
+    assert len(empty_memory) == len(null.patterns) == 4
     with monkeypatch.context() as patched:
         patched.setattr(drawing.Drawing, "_draw", no_more_draws)
-        null_distribution(concepts, explanations, num_draws=200)
-    # 2 draws of 2 steps, two int64 each: 64 bytes per pattern.
-    monkeypatch.setattr(drawing, "LARGEST_CACHE", 200)
-    null_distribution(concepts, explanations, num_draws=2)
-    assert len(empty_memory) == 3
+        null_distribution(concepts, some, num_draws=200)
+    # 200 draws of 2 steps, two int64 each: 6,400 bytes per pattern.
+    monkeypatch.setattr(drawing, "LARGEST_CACHE", 13_000)
+    null_distribution(concepts, some, num_draws=200)
+    assert len(empty_memory) == 2
 
 
 def test_a_null_comes_back_from_disk(mixed, tmp_path):
