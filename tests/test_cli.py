@@ -8,6 +8,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+import invert_jax as ij
 from invert_jax import Explanations
 from invert_jax.cli import main
 
@@ -62,6 +63,25 @@ def test_each_setting_reaches_the_search(files):
     assert explanations.neurons.tolist() == [2, 0]
 
 
+def test_samples_may_be_held_out_to_judge_the_formulas(files, capsys):
+    words = "--max-length 1 --holdout 0.25 --key 3".split()
+    assert explain(files, str(files / "masks.csv"), *words) == 0
+
+    explanations = Explanations.load(files / "labels")
+    assert explanations.num_samples == 300 and explanations.held_out is not None
+    assert (explanations.held_out.scores[:, 0] > 0.9).all()
+    assert "held out" in capsys.readouterr().out
+    expected = ij.explain(
+        np.load(files / "acts.npy"), ij.concepts.from_file(files / "masks.csv"),
+        max_length=1, min_fraction=0.05, holdout=0.25, key=3,
+        options=ij.Options(progress=False),
+    )  # fmt: skip
+    assert expected.held_out is not None
+    np.testing.assert_array_equal(
+        explanations.held_out.scores, expected.held_out.scores
+    )
+
+
 def test_concepts_may_be_given_as_an_option(files):
     words = ("--concepts", str(files / "masks.csv"), "--max-length", "1")
     assert explain(files, *words) == 0
@@ -75,6 +95,7 @@ def test_concepts_may_be_given_as_an_option(files):
         (("masks.csv", "--min-fraction", "2"), "`min_fraction` must be in"),
         (("masks.csv", "--neurons", "a"), "--neurons must be whole numbers"),
         (("masks.csv", "--neurons", "7"), "`neurons` must be in"),
+        (("masks.csv", "--holdout", "1"), "`holdout` must be"),
         (("tfds:cifar10",), "a split, as tfds:cifar10:test"),
         (("imagenet:none.npy",), "none.npy does not exist"),
     ],

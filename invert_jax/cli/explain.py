@@ -56,6 +56,17 @@ def add_to(commands) -> None:
         "-o", "--output", required=True, metavar="DIR", help="folder for the labels"
     )
     add_search_options(explain)
+    trust = explain.add_argument_group("how to judge what was found")
+    trust.add_argument(
+        "--holdout", type=float, metavar="F",
+        help="keep this share of the samples out of the search, and score the "
+        "formulas on it (default: none)",
+    )  # fmt: skip
+    trust.add_argument(
+        "--key", type=int, metavar="K", default=0,
+        help="a whole number that decides which samples those are "
+        "(default: %(default)s)",
+    )  # fmt: skip
     add_quiet(explain)
     explain.set_defaults(run=run)
 
@@ -117,6 +128,8 @@ def run(parsed: argparse.Namespace) -> int:
         sign=parsed.sign,
         num_literals=parsed.num_literals,
         neurons=_indices(parsed.neurons),
+        holdout=parsed.holdout,
+        key=None if parsed.holdout is None else parsed.key,
         options=Options(progress=not parsed.quiet, output=parsed.output),
     )
     record_places(
