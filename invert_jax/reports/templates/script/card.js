@@ -6,7 +6,7 @@ function renderCard(card, layer, unit, actions) {
   if (layer.behavior) {
     parts.push(samplesPart(layer, unit, "top"), chartsPart(layer, unit, found), samplesPart(layer, unit, "bottom"));
   }
-  if (found) parts.push(worthPart(layer, unit), beamPart(layer, unit), lengthsPart(layer, unit), namesPart(layer, unit));
+  if (found) parts.push(worthPart(layer, unit), lengthsPart(layer, unit), beamPart(layer, unit), wholeBeamPart(layer, unit), namesPart(layer, unit));
   card.replaceChildren(...parts.filter((part) => part));
 }
 
@@ -70,6 +70,12 @@ function part(title, ...children) {
   return make("section", { class: "part" }, make("h4", {}, title), ...children);
 }
 
+// Headings of columns of words, and of numbers.
+function tableHead(words, numbers, ...rest) {
+  const head = (name) => (each) => make("th", { scope: "col", class: name }, each);
+  return make("thead", {}, make("tr", {}, words.map(head(null)), numbers.map(head("num")), ...rest));
+}
+
 function heatSwitch() {
   const root = document.documentElement.classList;
   const box = make("input", { type: "checkbox", onchange: (event) => root.toggle("no-heat", !event.target.checked) });
@@ -80,7 +86,7 @@ function heatSwitch() {
 function samplesPart(layer, unit, which) {
   const found = samplesOf(layer, unit, which);
   if (!found.length) return null;
-  const tiles = make("ol", { class: "tiles" }, found.map((each) => sampleTile(layer, unit, each, which)));
+  const tiles = make("ol", { class: samples.hasImages ? "tiles" : "tiles words" }, found.map((each) => sampleTile(layer, unit, each, which)));
   const isLowest = (which === "top") === (layer.data.sign === "negative");
   const lowest = unpack(layer.behavior.numLowest)[unit];
   const inside = found.filter((each) => each.inside).length;
@@ -126,11 +132,11 @@ function worthPart(layer, unit) {
       make("bdi", { class: negated ? "name negated" : "name" }, layer.concepts[concept].name));
     return make("tr", {}, literal,
       make("td", { class: "num" }, Number.isNaN(without) ? "undefined" : score(without)),
-      make("td", { class: "num" }, Number.isNaN(losses[place]) ? "" : `${losses[place] < 0 ? "−" : ""}${Math.abs(losses[place]).toFixed(4)}`),
+      make("td", { class: "num" }, Number.isNaN(losses[place]) ? "" : signed(losses[place])),
       make("td", { class: "track", "aria-hidden": "true" }, bar));
   });
   return part(`What each literal is worth${heldOut ? ", held out" : ""}`, make("table", { class: "small" },
-    make("thead", {}, make("tr", {}, ...["Literal", "AUROC without it", "Worth", ""].map((each) => make("th", { scope: "col" }, each)))),
+    tableHead(["Literal"], ["AUROC without it", "Worth"], make("td", { class: "track-head" })),
     make("tbody", {}, rows)));
 }
 
@@ -145,9 +151,7 @@ function beamRows(layer, unit, step, ranks) {
 }
 
 function formulasTable(...bodies) {
-  return make("table", { class: "small" },
-    make("thead", {}, make("tr", {}, ...["Formula", "AUROC", "Samples"].map((each) => make("th", { scope: "col" }, each)))),
-    ...bodies);
+  return make("table", { class: "small" }, tableHead(["Formula"], ["AUROC", "Samples"]), ...bodies);
 }
 
 const filled = (layer, unit, step) => Array.from({ length: layer.beam }, (_, rank) => rank)
@@ -160,7 +164,27 @@ function beamPart(layer, unit) {
   return part("Next best formulas", formulasTable(make("tbody", {}, beamRows(layer, unit, step, ranks))));
 }
 
+// What each further literal buys: the best formula of at most 1, 2, ... literals.
 function lengthsPart(layer, unit) {
+  if (layer.steps < 2) return null;
+  const sign = layer.data.sign === "negative" ? -1 : 1;
+  const rows = [];
+  for (let step = 0; step < layer.steps; step++) {
+    if (layer.supportOf(unit, 0, step) === 0) continue;
+    const value = layer.scoreOf(unit, 0, step);
+    const gain = step ? sign * (value - layer.scoreOf(unit, 0, step - 1)) : NaN;
+    const isSame = step > 0 && layer.words(unit, 0, step) === layer.words(unit, 0, step - 1);
+    rows.push(make("tr", {}, make("th", { scope: "row" }, String(step + 1)),
+      make("td", { class: "fill" }, isSame ? make("span", { class: "none" }, "none is better") : formulaNode(layer, layer.formula(unit, 0, step))),
+      make("td", { class: "num" }, isSame ? "" : score(value)),
+      make("td", { class: "num" }, isSame || Number.isNaN(gain) ? "" : signed(gain))));
+  }
+  return part("The best of each length", make("table", { class: "small" },
+    tableHead(["Literals", "Formula"], ["AUROC", "Gain"]),
+    make("tbody", {}, rows)));
+}
+
+function wholeBeamPart(layer, unit) {
   if (layer.steps < 2) return null;
   const bodies = [];
   for (let step = 0; step < layer.steps; step++) {
@@ -170,7 +194,7 @@ function lengthsPart(layer, unit) {
       make("tr", {}, make("th", { scope: "rowgroup", colspan: "3" }, `At most ${plural(step + 1, "literal")}`)),
       beamRows(layer, unit, step, ranks)));
   }
-  return make("details", { class: "part" }, make("summary", {}, "The beam, length by length"), formulasTable(...bodies));
+  return make("details", { class: "part" }, make("summary", {}, "All formulas that the search kept, by length"), formulasTable(...bodies));
 }
 
 function namesPart(layer, unit) {

@@ -48,7 +48,7 @@ function distributionChart(layer, unit) {
   const drawing = chart(380, 204, label);
   for (const tick of kept) {
     drawing.append(line(left, y(tick), right, y(tick), "grid"));
-    drawing.append(text(left - 5, y(tick) + 3.5, percent(tick), { class: "tick end" }));
+    drawing.append(text(left - 5, y(tick) + 3.5, roundPercent(tick), { class: "tick end" }));
   }
   drawing.append(svg("path", { d: steps(outside, x, y, bottom), class: "outside" }));
   if (behavior.hasSupport) drawing.append(svg("path", { d: steps(inside, x, y, bottom), class: "inside" }));
@@ -89,50 +89,47 @@ function rocChart(layer, unit) {
 }
 
 function scoreHistogram(layer, chooseLeast) {
-  const bins = 40;
-  const labeled = new Array(bins).fill(0);
-  const other = new Array(bins).fill(0);
-  let lowest = 1, highest = 0;
-  for (let unit = 0; unit < layer.size; unit++) {
-    const value = layer.scoreOf(unit, 0);
-    if (Number.isNaN(value)) continue;
-    lowest = Math.min(lowest, value);
-    highest = Math.max(highest, value);
-  }
-  const from = layer.data.sign === "negative" ? Math.floor(lowest * 20) / 20 : Math.min(Math.floor(lowest * 20) / 20, 0.95);
-  const to = layer.data.sign === "negative" ? Math.max(Math.ceil(highest * 20) / 20, from + 0.05) : 1;
-  for (let unit = 0; unit < layer.size; unit++) {
-    const value = layer.scoreOf(unit, 0);
-    if (Number.isNaN(value)) continue;
-    const bin = Math.min(bins - 1, Math.max(0, Math.floor(((value - from) / (to - from)) * bins)));
+  const found = Array.from({ length: layer.size }, (_, unit) => unit).filter((unit) => !Number.isNaN(layer.scoreOf(unit, 0)));
+  const values = found.map((unit) => layer.scoreOf(unit, 0));
+  const negative = layer.data.sign === "negative";
+  const [lowest, highest] = values.reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [1, 0]);
+  const [least, greatest] = negative ? [lowest, highest] : [Math.min(lowest, 0.98), 1];
+  const width = Math.max(0.001, roundStep(Math.max(greatest - least, 0.02), 24));
+  const first = Math.floor(least / width + 1e-6);
+  const bins = Math.max(1, Math.ceil(greatest / width - 1e-6) - first);
+  const [labeled, other] = [new Array(bins).fill(0), new Array(bins).fill(0)];
+  found.forEach((unit, at) => {
+    const bin = Math.min(bins - 1, Math.max(0, Math.floor(values[at] / width + 1e-6) - first));
     (layer.statusOf(unit) === "labeled" ? labeled : other)[bin]++;
-  }
+  });
   const most = Math.max(...labeled.map((count, bin) => count + other[bin]), 1);
   const [left, right, top, bottom] = [34, 372, 12, 150];
   const x = (bin) => left + ((right - left) * bin) / bins;
   const y = (count) => bottom - ((bottom - top) * count) / most;
   const drawing = chart(380, 184, `Histogram of the best AUROC of ${plural(layer.size, "unit")}`);
-  for (const tick of most > 1 ? [0, Math.round(most / 2), most] : [0, 1]) {
+  const rise = Math.max(1, roundStep(most, 4));
+  for (let tick = 0; tick <= most; tick += rise) {
     drawing.append(line(left, y(tick), right, y(tick), "grid"));
     drawing.append(text(left - 5, y(tick) + 3.5, whole(tick), { class: "tick end" }));
   }
   for (let bin = 0; bin < bins; bin++) {
-    const start = from + ((to - from) * bin) / bins;
+    const start = (first + bin) * width;
     const bar = (low, high, name) => svg("rect", {
-      x: x(bin) + 0.5, width: x(1) - x(0) - 1, y: y(high), height: Math.max(0, y(low) - y(high)), class: name,
+      x: x(bin) + 0.75, width: x(1) - x(0) - 1.5, y: y(high), height: Math.max(0, y(low) - y(high)), class: name,
     });
     const group = svg("g", {}, bar(0, labeled[bin], "bar"), bar(labeled[bin], labeled[bin] + other[bin], "bar faint"));
-    group.append(svg("title", {}, `${plural(labeled[bin] + other[bin], "unit")} from ${start.toFixed(3)} to ${(start + (to - from) / bins).toFixed(3)}`));
-    if (layer.data.sign !== "negative" && labeled[bin] + other[bin]) {
+    group.append(svg("title", {}, `${plural(labeled[bin] + other[bin], "unit")} from ${start.toFixed(3)} to ${(start + width).toFixed(3)}`));
+    if (!negative && labeled[bin] + other[bin]) {
       group.setAttribute("class", "link");
       group.addEventListener("click", () => chooseLeast(start));
     }
     drawing.append(group);
   }
   drawing.append(line(left, bottom, right, bottom, "axis"));
-  for (let tick = 0; tick <= 4; tick++) {
-    const value = from + ((to - from) * tick) / 4;
-    drawing.append(text(x((bins * tick) / 4), bottom + 14, value.toFixed(2), { class: `tick ${tick === 4 ? "end" : tick ? "middle" : ""}` }));
+  const step = Math.max(width, roundStep(bins * width, 6));
+  for (let at = Math.ceil((first * width) / step - 1e-6); at * step <= (first + bins) * width + 1e-6; at++) {
+    const place = x((at * step) / width - first);
+    drawing.append(text(place, bottom + 14, (at * step).toFixed(step < 0.0099 ? 3 : 2), { class: `tick ${place > right - 8 ? "end" : "middle"}` }));
   }
   drawing.append(text((left + right) / 2, bottom + 28, "AUROC of the best formula", { class: "tick middle" }));
   return drawing;
@@ -143,8 +140,9 @@ function lengthChart(layer) {
   const { quartiles, means } = layer.data.summary;
   const known = quartiles.flat().filter((each) => each !== null);
   if (!known.length) return null;
-  const low = Math.floor(Math.min(...known) * 50) / 50;
-  const high = Math.max(Math.ceil(Math.max(...known) * 50) / 50, low + 0.02);
+  const step = Math.max(0.005, roundStep(Math.max(Math.max(...known) - Math.min(...known), 0.01), 4));
+  const low = step * Math.floor(Math.min(...known) / step + 1e-6);
+  const high = Math.max(step * Math.ceil(Math.max(...known) / step - 1e-6), low + step);
   const count = quartiles.length;
   const [left, right, top, bottom] = [42, 250, 12, 150];
   const x = (at) => (count === 1 ? (left + right) / 2 : left + 14 + ((right - left - 28) * at) / (count - 1));
@@ -152,16 +150,16 @@ function lengthChart(layer) {
   const medians = quartiles.map((each) => each[1]);
   const label = `Median AUROC by most literals: ${medians.map((each, at) => `${at + 1}: ${score(each)}`).join(", ")}`;
   const drawing = chart(258, 184, label);
-  for (const tick of [low, (low + high) / 2, high]) {
+  for (let tick = low; tick <= high + 1e-6; tick += step) {
     drawing.append(line(left, y(tick), right, y(tick), "grid"));
-    drawing.append(text(left - 5, y(tick) + 3.5, tick.toFixed(2), { class: "tick end" }));
+    drawing.append(text(left - 5, y(tick) + 3.5, tick.toFixed(step < 0.0099 ? 3 : 2), { class: "tick end" }));
   }
   const upper = quartiles.map((each, at) => `${x(at)} ${y(each[2])}`);
   const lower = quartiles.map((each, at) => `${x(at)} ${y(each[0])}`).reverse();
   drawing.append(svg("path", { d: `M ${[...upper, ...lower].join(" L ")} Z`, class: "band" }));
   drawing.append(svg("path", { d: `M ${medians.map((each, at) => `${x(at)} ${y(each)}`).join(" L ")}`, class: "curve" }));
   medians.forEach((each, at) => {
-    const gain = at ? `, ${each - medians[at - 1] >= 0 ? "+" : "−"}${Math.abs(each - medians[at - 1]).toFixed(4)}` : "";
+    const gain = at ? `, ${signed(each - medians[at - 1])}` : "";
     const dot = svg("circle", { cx: x(at), cy: y(each), r: 3.5, class: "dot" },
       svg("title", {}, `at most ${plural(at + 1, "literal")}: median ${score(each)}${gain}; mean ${score(means[at])}`));
     drawing.append(dot, text(x(at), bottom + 14, String(at + 1), { class: "tick middle" }));

@@ -38,12 +38,22 @@ function make(tag, attributes, ...children) {
 const wholeNumber = new Intl.NumberFormat("en-US");
 const whole = (value) => wholeNumber.format(value);
 const score = (value) => (Number.isNaN(value) ? "" : value.toFixed(4));
+const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
 const plural = (count, noun) => `${whole(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 function percent(part) {
   const value = 100 * part;
   if (value === 0 || value >= 99.95) return `${value.toFixed(0)}%`;
   return `${value >= 10 ? value.toFixed(1) : value.toPrecision(2)}%`;
+}
+
+// A round share, as on an axis: 20%, 0.05%.
+const roundPercent = (part) => `${Number((100 * part).toPrecision(3))}%`;
+
+// A step of 1, 2 or 5 times a power of ten that cuts a range into at most so many.
+function roundStep(range, most) {
+  const power = 10 ** Math.floor(Math.log10(range / most));
+  return [1, 2, 5, 10].map((each) => each * power).find((step) => range / step <= most * 1.0001);
 }
 
 function number(value) {
@@ -96,7 +106,10 @@ class Layer {
     return this.nameOf(unit) === neuron ? `Unit ${neuron}` : `Unit ${neuron}: ${this.nameOf(unit)}`;
   }
 
-  words(unit, rank, step) { return tokens(this, this.formula(unit, rank, step)).map((each) => each.text).join(" "); }
+  words(unit, rank, step) {
+    const parts = tokens(this, this.formula(unit, rank, step));
+    return parts.map((each, at) => (each.kind !== "close" && at && parts[at - 1].kind !== "open" ? " " : "") + each.text).join("");
+  }
 
   hash(unit) {
     const layer = page.numLayers > 1 ? `${encodeURIComponent(this.name)}/` : "";
@@ -125,7 +138,7 @@ function tokens(layer, formula) {
   let last = "";
   for (const [concept, negated, operator] of formula) {
     if (operator === "AND" && last === "OR") {
-      result = [{ kind: "sign", text: "(" }, ...result, { kind: "sign", text: ")" }];
+      result = [{ kind: "open", text: "(" }, ...result, { kind: "close", text: ")" }];
     }
     if (operator) result.push({ kind: "sign", text: operator });
     if (negated) result.push({ kind: "sign", text: "NOT" });
@@ -135,21 +148,28 @@ function tokens(layer, formula) {
   return result;
 }
 
+// A sign stays on the line of its name, so that a line breaks before AND and OR.
 function formulaNode(layer, formula, onconcept) {
   const node = make("span", { class: "formula" });
+  let group = make("span", { class: "literal" });
   for (const token of tokens(layer, formula)) {
     if (token.kind === "sign") {
-      const bracket = token.text === "(" || token.text === ")";
-      node.append(make("span", { class: bracket ? "bracket" : "sign" }, token.text));
-    } else {
+      if (token.text !== "NOT" && group.hasChildNodes()) {
+        node.append(group, " ");
+        group = make("span", { class: "literal" });
+      }
+      group.append(make("span", { class: "sign" }, token.text), " ");
+    } else if (token.kind === "name") {
       const text = make("bdi", { class: token.negated ? "name negated" : "name" }, token.text);
-      node.append(!onconcept ? text : make("button", {
+      group.append(!onconcept ? text : make("button", {
         type: "button", class: "concept", title: "Units that name this concept",
         onclick: () => onconcept(token.concept),
       }, text));
+    } else {
+      group.append(make("span", { class: "bracket" }, token.text));
     }
-    node.append(" ");
   }
+  node.append(group);
   return node;
 }
 

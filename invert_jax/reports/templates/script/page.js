@@ -30,6 +30,7 @@ function showLayer(at) {
   renderSummary(element("summary"), layer, {
     concept: chooseConcept,
     status: (status) => { element("status").value = status; filter(); toUnits(); },
+    length: (count) => { element("length").value = String(count); filter(); toUnits(); },
     least: (value) => { element("least").value = value.toFixed(3); filter(); toUnits(); },
   });
   clearFilters();

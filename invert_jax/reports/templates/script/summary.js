@@ -5,7 +5,7 @@ const NUM_BARS_SHOWN = 12;
 function renderSummary(element, layer, actions) {
   const figures = make("div", { class: "overview" },
     make("div", { class: "panel" }, statusPart(layer, actions), scoresPart(layer, actions)),
-    conceptsPart(layer, actions), lengthPart(layer));
+    conceptsPart(layer, actions), lengthPart(layer, actions));
   element.replaceChildren(figures);
   const undetected = undetectedPart(layer);
   if (undetected) element.append(undetected);
@@ -21,7 +21,25 @@ function statusPart(layer, actions) {
     list.append(make("li", {}, make("button", { type: "button", class: `key ${status}`, onclick: () => actions.status(status) },
       `${whole(count)} ${statusWords(status)}`)));
   }
-  return make("div", {}, make("h3", {}, `${plural(layer.size, "unit")}`), bar, list);
+  return make("div", {}, make("h3", {}, `${plural(layer.size, "unit")}`), bar, list, keyFigures(layer));
+}
+
+// Medians over the labeled units.
+function keyFigures(layer) {
+  const labeled = Array.from({ length: layer.size }, (_, unit) => unit).filter((unit) => layer.statusOf(unit) === "labeled");
+  if (!labeled.length) return null;
+  const heldOut = layer.evidence("heldOut");
+  const figure = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
+  return make("dl", { class: "key-figures", "aria-label": "Medians of the labeled units" },
+    figure("median AUROC", score(median(labeled.map((unit) => layer.scoreOf(unit, 0))))),
+    heldOut ? figure("held out", score(median(labeled.map((unit) => heldOut[unit])))) : null,
+    figure("holds on", percent(median(labeled.map((unit) => layer.supportOf(unit, 0))) / layer.numSamples)));
+}
+
+function median(values) {
+  const sorted = values.filter((each) => !Number.isNaN(each)).sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 function scoresPart(layer, actions) {
@@ -30,7 +48,7 @@ function scoresPart(layer, actions) {
 
 // Concepts by the number of units that name them, as Network Dissection draws it.
 function conceptsPart(layer, actions) {
-  const { bars, numConcepts } = layer.data.summary;
+  const { bars, numConcepts, numUndetected } = layer.data.summary;
   if (!bars.length) return null;
   const most = Math.max(...bars.map(([, plain, negated]) => plain + negated), 1);
   const rows = bars.map(([concept, plain, negated], at) => {
@@ -54,20 +72,31 @@ function conceptsPart(layer, actions) {
       event.target.textContent = open ? "Fewer" : `The first ${bars.length}`;
     },
   }, `The first ${bars.length}`) : null;
-  return make("div", { class: "panel" }, make("h3", {}, plural(numConcepts, "concept") + " named"),
+  return make("div", { class: "panel" }, make("h3", {}, `${whole(numConcepts)} of ${plural(numConcepts + numUndetected, "concept")} named`),
     make("p", { class: "legend" }, make("span", { class: "key solid" }, "units that name it"), make("span", { class: "key open" }, "negated")),
     list, more);
 }
 
-function lengthPart(layer) {
+function lengthPart(layer, actions) {
   const drawing = lengthChart(layer);
   if (!drawing) return null;
-  const counts = layer.data.summary.byLength;
-  const said = counts.map((count, at) => [count, at + 1]).filter(([count]) => count)
-    .map(([count, length]) => `${whole(count)} of ${plural(length, "literal")}`).join(", ");
   return make("div", { class: "panel" }, make("h3", {}, "Length and gain"),
     make("p", { class: "legend" }, make("span", { class: "key line" }, "median unit"), make("span", { class: "key band" }, "middle half")),
-    make("figure", {}, drawing), said ? make("p", { class: "muted" }, `Labels: ${said}.`) : null);
+    make("figure", {}, drawing), lengthBars(layer, actions));
+}
+
+// How many labels have 1, 2, ... literals.
+function lengthBars(layer, actions) {
+  const counts = layer.data.summary.byLength;
+  const most = Math.max(...counts);
+  if (!most) return null;
+  return make("ul", { class: "concept-bars lengths", "aria-label": "Units by the length of their label" }, counts.map((count, at) => {
+    const bar = make("span", { class: "solid" });
+    bar.style.width = `${(100 * count) / most}%`;
+    return make("li", {}, make("button", { type: "button", title: `Units whose label has ${plural(at + 1, "literal")}`, onclick: () => actions.length(at + 1) },
+      make("span", { class: "name" }, plural(at + 1, "literal")), make("span", { class: "bars", "aria-hidden": "true" }, bar),
+      make("span", { class: "count" }, whole(count))));
+  }));
 }
 
 function undetectedPart(layer) {

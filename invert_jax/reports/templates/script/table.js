@@ -17,7 +17,13 @@ class UnitTable {
     this.order = [];
     this.current = -1;
     this.headCells();
-    this.rowHeight = samples.hasImages && layer.behavior ? 46 : 36;
+    this.measure();
+  }
+
+  // A narrow table has two lines for a formula; the same width is in parts.css.
+  measure() {
+    const wide = samples.hasImages && this.layer.behavior ? 46 : 36;
+    this.rowHeight = this.viewport.clientWidth <= 560 ? 58 : wide;
     this.table.style.setProperty("--row-height", `${this.rowHeight}px`);
   }
 
@@ -58,6 +64,7 @@ class UnitTable {
   }
 
   render() {
+    this.measure();
     const first = Math.max(0, Math.floor(this.viewport.scrollTop / this.rowHeight) - SPARE_ROWS);
     const count = Math.ceil(Math.max(this.viewport.clientHeight, window.innerHeight) / this.rowHeight) + 2 * SPARE_ROWS;
     this.renderRows(first, Math.min(this.order.length, first + count));
