@@ -29,7 +29,6 @@ MATCHES = ("neuron", "overlap")
 ROWS_SHOWN = 20
 # What a reader wants to see first.
 ORDER = {CHANGED: 0, LOST: 1, GAINED: 2, KEPT: 3}
-HEADINGS = ("a", "b", "outcome", "overlap", "label a", "AUROC a", "label b", "AUROC b")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,6 +46,7 @@ class Comparison:
             samples, "changed", "lost" or "gained" where one label is not to be used,
             "unlabeled" where neither is, "only in a" or "only in b".
         match: How pairs were made.
+        names: What the two sets are called where they are shown.
     """
 
     a: Explanations
@@ -56,6 +56,7 @@ class Comparison:
     overlap: Float[np.ndarray, " pairs"]
     outcome: np.ndarray = field(repr=False)
     match: str = "neuron"
+    names: tuple[str, str] = ("a", "b")
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -97,20 +98,37 @@ class Comparison:
     @property
     def summary(self) -> str:
         """The counts in a sentence."""
-        parts = [f"{count} {outcome}" for outcome, count in self.counts.items()]
+        counts = self.counts.items()
+        parts = [f"{count} {self.said(outcome)}" for outcome, count in counts]
         return f"{len(self)} pairs by {self.match}: {', '.join(parts) or 'none'}"
 
     @property
     def headings(self) -> tuple[str, ...]:
         """What the columns of `rows` are."""
-        return HEADINGS
+        a, b = self.names
+        return (a, b, "outcome", "overlap", *(
+            f"{what} {name}" for name in self.names for what in ("label", "AUROC")
+        ))  # fmt: skip
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """Pairs as text, under `headings`; what differs most first."""
+    @property
+    def order(self) -> Int[np.ndarray, " pairs"]:
+        """The pairs, those that differ most first."""
         place = np.array([ORDER.get(str(each), len(ORDER)) for each in self.outcome])
         nearest = np.where(np.isnan(self.overlap), 2.0, self.overlap)
-        chosen = np.lexsort((np.arange(len(self)), nearest, place))
-        return [self._row(pair) for pair in chosen.tolist()]
+        return np.lexsort((np.arange(len(self)), nearest, place))
+
+    def said(self, outcome: str) -> str:
+        """An outcome in words, with the names of the two sets for "a" and "b"."""
+        a, b = self.names
+        return {ONLY_A: f"only in {a}", ONLY_B: f"only in {b}"}.get(outcome, outcome)
+
+    def rows(self, most: int | None = None) -> list[tuple[str, ...]]:
+        """Pairs as text, under `headings`; what differs most first.
+
+        Args:
+            most: How many of them; all if None.
+        """
+        return [self._row(pair) for pair in self.order[:most].tolist()]
 
     def _row(self, pair: int) -> tuple[str, ...]:
         overlap = self.overlap[pair]
@@ -118,7 +136,7 @@ class Comparison:
         return (
             _neuron(self.a, first),
             _neuron(self.b, second),
-            str(self.outcome[pair]),
+            self.said(str(self.outcome[pair])),
             "" if np.isnan(overlap) else f"{overlap:.2f}",
             *_label(self.a, first),
             *_label(self.b, second),
@@ -135,19 +153,18 @@ class Comparison:
 
     def __rich__(self) -> Group:
         table = Table(box=None, pad_edge=False)
-        for name in HEADINGS:
-            table.add_column(name, overflow="fold")
-        rows = self.rows()
-        for row in rows[:ROWS_SHOWN]:
+        for name in self.headings:
+            table.add_column(Text(name), overflow="fold")
+        for row in self.rows(ROWS_SHOWN):
             table.add_row(*map(Text, row))
         parts: list[RenderableType] = [Text(repr(self)), table]
-        if len(rows) > ROWS_SHOWN:
-            hidden = len(rows) - ROWS_SHOWN
+        if len(self) > ROWS_SHOWN:
+            hidden = len(self) - ROWS_SHOWN
             parts.append(Text(f"... and {hidden} more; `to_pandas()` has them all."))
         return Group(*parts)
 
     def _repr_html_(self) -> str:
-        lines = [HEADINGS, *self.rows()[:ROWS_SHOWN]]
+        lines = [self.headings, *self.rows(ROWS_SHOWN)]
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in line)}</tr>"
             for line in lines
@@ -161,6 +178,7 @@ def compare(
     *,
     match: str = "neuron",
     concepts: Concepts | tuple[Concepts, Concepts] | None = None,
+    names: tuple[str, str] | None = None,
 ) -> Comparison:
     """Hold the labels of two layers, checkpoints or models against each other.
 
@@ -171,6 +189,8 @@ def compare(
             the label of `b` that holds on the most similar samples (Jaccard index).
         concepts: The table of both, or one for each, of the same samples. Needed for
             overlaps, and to see that different formulas hold on the same samples.
+        names: What to call the two where they are shown, such as "epoch 1" and "epoch
+            9"; if None their layers if these differ, else "a" and "b".
 
     >>> import invert_jax as ij
     >>> concepts = Concepts.from_labels([0, 1, 2] * 50, ["cat", "dog", "fish"])
@@ -191,6 +211,7 @@ def compare(
             )
     if match not in MATCHES:
         raise ValueError(f"`match` must be {' or '.join(MATCHES)}; got {match!r}.")
+    names = _checked_names(a, b, names)
     supports = None if concepts is None else Supports.of(a, b, concepts)
     if match == "overlap":
         if supports is None:
@@ -205,7 +226,19 @@ def compare(
     if supports is not None:
         overlap[both] = supports.overlap_of_pairs(first[both], second[both])
     outcome = _outcomes(a, b, first, second, overlap)
-    return Comparison(a, b, first, second, overlap, outcome, match)
+    return Comparison(a, b, first, second, overlap, outcome, match, names)
+
+
+def _checked_names(
+    a: Explanations, b: Explanations, names: tuple[str, str] | None
+) -> tuple[str, str]:
+    """Two names that tell the two sets apart."""
+    if names is None:
+        layers = (a.layer, b.layer)
+        return layers if all(layers) and a.layer != b.layer else ("a", "b")
+    if isinstance(names, str) or len(names) != 2 or names[0] == names[1]:
+        raise ValueError(f"`names` must be two names that differ; got {names!r}.")
+    return str(names[0]), str(names[1])
 
 
 def _by_neuron(

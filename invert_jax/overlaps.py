@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float, Int
 from invert_jax.concepts.table import Concepts
 from invert_jax.explanations import Explanations
 from invert_jax.holdout import FormulaMasks, literals_of
-from invert_jax.reports.inputs import concepts_in_order
 
 BLOCK = 1024
 
@@ -115,3 +114,18 @@ def _masks(
     for position in np.flatnonzero(explanations.lengths[:, -1, 0] > 0):
         result[position] = masks.of(*literals_of(explanations, int(position), -1, 0))
     return result
+
+
+def concepts_in_order(
+    concepts: Concepts, explanations: Explanations, label: str
+) -> Concepts:
+    """The table with the columns of the explanations, in their order."""
+    if concepts.names == explanations.concept_names:
+        return concepts
+    missing = set(explanations.concept_names) - set(concepts.names)
+    if missing:
+        raise ValueError(
+            f"`concepts` must be those of `explanations`{label}; they have no concept "
+            f"{min(missing)!r}. These are labels of another run."
+        )
+    return concepts.select(explanations.concept_names)

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -159,12 +160,48 @@ def test_the_plot_has_a_point_for_each_pair(a, b, concepts):
     pyplot.close("all")
 
 
-def test_a_report_shows_the_comparison(a, b, concepts, tmp_path):
-    found = compare(a, b, concepts=concepts)
-    path = report(a, tmp_path / "page.html", concepts=concepts, comparison=found)
+def test_a_report_has_a_row_for_each_pair_and_says_what_became_of_it(
+    a, b, concepts, tmp_path
+):
+    found = compare(a, b, concepts=concepts, names=("old <1>", "new"))
+    path = report(b, tmp_path / "page.html", concepts=concepts, comparison=found)
     text = path.read_text(encoding="utf-8")
-    assert found.summary in text
-    assert text.count("<td><bdi>changed</bdi></td>") == 1
+    section = text[text.index('<section class="comparison"') :]
+    assert section.count('<td class="outcome">') == 5
+    outcomes = re.findall(r'<td class="outcome">.*<bdi>(\w+)</bdi>', section)
+    assert outcomes == ["changed", "lost", "lost", "gained", "kept"]
+    assert "old &lt;1&gt;" in section and "old <1>" not in text
+    assert section.count('<a href="#unit-') == 5
+    # Both labels of a pair have a score in two of five pairs.
+    assert section.count("<circle") + section.count("<path") == 2
+
+
+def test_a_report_compares_each_layer_by_its_name(a, b, concepts, tmp_path):
+    layers = {"one": a, "two": b}
+    found = {"two": compare(a, b, concepts=concepts)}
+    path = report(layers, tmp_path / "page.html", concepts=concepts, comparison=found)
+    text = path.read_text(encoding="utf-8")
+    assert text.count('<section class="comparison"') == 1
+    assert 'data-run="1" hidden>' in text[text.index('<section class="comparison"') :]
+    assert 'href="#two/unit-0"' in text
+    with pytest.raises(ValueError, match="names of the layers; got 'three'"):
+        report(layers, path, comparison={"three": found["two"]})
+    with pytest.raises(TypeError, match="what `compare` gives"):
+        report(a, path, comparison=found["two"].to_arrow())
+
+
+def test_names_of_the_two_sets_are_shown(a, b, concepts):
+    found = compare(a.take([0, 1]), b.take([1, 2]), names=("old", "[b]new"))
+    assert found.summary.endswith("1 changed, 1 only in old, 1 only in [b]new")
+    assert found.headings[-2:] == ("label [b]new", "AUROC [b]new")
+    assert "label [b]new" in str(found)
+    conv, head = (
+        dataclasses.replace(each, layer=name)
+        for each, name in ((a, "conv"), (b, "head"))
+    )
+    assert compare(conv, head).names == ("conv", "head")
+    with pytest.raises(ValueError, match="two names that differ"):
+        compare(a, b, names=("x", "x"))
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ LAYERS = {
     "audits": "drawing nulls",
     "reports": """
         comparison overlaps reports/__init__ reports/behavior
-        reports/evidence reports/heat reports/inputs reports/packing reports/page
-        reports/payload reports/pictures reports/plots reports/rendering
+        reports/comparing reports/evidence reports/heat reports/inputs reports/packing
+        reports/page reports/payload reports/pictures reports/plots reports/rendering
         reports/summary reports/words
     """,
     "public names": "__init__",

@@ -11,6 +11,7 @@ from invert_jax.concepts.table import Concepts
 from invert_jax.explanations import Explanations
 from invert_jax.holdout import FormulaMasks, literals_of
 from invert_jax.inputs import as_activations
+from invert_jax.overlaps import concepts_in_order
 
 CHECKED = 1_000
 
@@ -215,18 +216,3 @@ def _checked_concepts(
                 "labels of another run."
             )
     return concepts
-
-
-def concepts_in_order(
-    concepts: Concepts, explanations: Explanations, label: str
-) -> Concepts:
-    """The table with the columns of the explanations, in their order."""
-    if concepts.names == explanations.concept_names:
-        return concepts
-    missing = set(explanations.concept_names) - set(concepts.names)
-    if missing:
-        raise ValueError(
-            f"`concepts` must be those of `explanations`{label}; they have no concept "
-            f"{min(missing)!r}. These are labels of another run."
-        )
-    return concepts.select(explanations.concept_names)

@@ -8,6 +8,7 @@ import numpy as np
 
 from invert_jax.explanations import LABELED, Explanations
 from invert_jax.reports.behavior import behavior_of
+from invert_jax.reports.comparing import comparison_sections
 from invert_jax.reports.evidence import evidence_of
 from invert_jax.reports.heat import MapReader
 from invert_jax.reports.inputs import LayerInputs, checked_layers
@@ -60,7 +61,7 @@ def report(
             Drawn over the images.
         title: Heading of the page.
         image_budget: Bytes that images may take; units of the best scores come first.
-        comparison: From `compare`, to be shown below the units.
+        comparison: From `compare`, to be shown below the units; or a dict by layer.
         progress: Show how far it is.
 
     Returns:
@@ -84,6 +85,7 @@ def report(
     path = _checked_path(path)
     inputs = checked_layers(explanations, activations, concepts)
     budget = _checked_budget(image_budget)
+    compared = comparison_sections(comparison, inputs)
     image_reader = _image_reader(images, inputs)
     map_readers = _map_readers(maps, inputs)
     with _progress(inputs, visible=progress) as advance:
@@ -110,7 +112,7 @@ def report(
         evidence=layers[0].evidence,
         pictures=pictures,
     )
-    text = rendered(environment, title, layers, payloads, pictures, notes, comparison)
+    text = rendered(environment, title, layers, payloads, pictures, notes, compared)
     write_page(path, text)
     return path
 

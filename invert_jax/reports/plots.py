@@ -213,11 +213,11 @@ def plot_comparison(comparison, *, ax: "Axes | None" = None) -> "Axes":
                 comparison.a.scores[comparison.first[chosen], 0],
                 comparison.b.scores[comparison.second[chosen], 0],
                 MARKERS[at % len(MARKERS)], color=COLORS[at % len(COLORS)], alpha=0.7,
-                label=f"{outcome} ({comparison.counts[outcome]})",
+                label=f"{comparison.said(outcome)} ({comparison.counts[outcome]})",
             )  # fmt: skip
     ax.axline((0.5, 0.5), slope=1, color=GRAY, lw=1, ls="--")
-    ax.set_xlabel(f"AUROC, {comparison.a.layer or 'a'}", parse_math=False)
-    ax.set_ylabel(f"AUROC, {comparison.b.layer or 'b'}", parse_math=False)
+    ax.set_xlabel(f"AUROC, {comparison.names[0]}", parse_math=False)
+    ax.set_ylabel(f"AUROC, {comparison.names[1]}", parse_math=False)
     ax.legend()
     return ax
 

@@ -21,7 +21,6 @@ from invert_jax.reports.words import run_sentences
 from invert_jax.version import VERSION
 
 IMAGES_AT_ONCE = 100
-COMPARED_ROWS = 1000
 SCRIPTS = ("data", "charts", "samples", "table", "card", "summary", "page")
 STYLES = ("page", "parts")
 PACKAGE = "invert_jax.reports"
@@ -60,7 +59,7 @@ def rendered(
     payloads: list[dict],
     pictures: Pictures,
     notes: list[str],
-    comparison=None,
+    comparisons: list[dict],
 ) -> str:
     """The page as text."""
     names = [each.inputs.name for each in layers]
@@ -96,26 +95,11 @@ def rendered(
         style_hash=_hash(style),
         script_hash=_hash(script),
         version=VERSION,
-        comparison=_section(comparison),
+        comparisons=comparisons,
         page=script_json(page),
         payloads=[script_json(each) for each in payloads],
         chunks=[script_json(each) for each in chunks],
     )
-
-
-def _section(comparison) -> dict | None:
-    """The comparison as the template reads it."""
-    if comparison is None:
-        return None
-    rows = comparison.rows()
-    names = comparison.headings
-    return {
-        "other": well_formed(comparison.b.layer or "the other labels"),
-        "summary": comparison.summary,
-        "headings": names,
-        "rows": [[well_formed(cell) for cell in row] for row in rows[:COMPARED_ROWS]],
-        "num_hidden": max(0, len(rows) - COMPARED_ROWS),
-    }
 
 
 def _ids(layers: list[Layer]) -> dict | None:

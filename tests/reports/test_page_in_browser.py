@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
@@ -306,6 +307,25 @@ def test_layers_are_chosen_by_button_and_by_link(browser, run, tmp_path):
     assert len(rows(browser)) == 8
 
 
+def test_a_comparison_leads_to_its_units(browser, run, tmp_path):
+    other = run.explanations.take([1, 0, 2, 3, 4, 5, 6, 7])
+    other = dataclasses.replace(other, neurons=np.arange(8))
+    found = ij.compare(other, run.explanations, concepts=run.concepts)
+    path = report(run.explanations, tmp_path / "two.html", comparison=found)
+    open_page(browser, path)
+    assert drain(browser)[0] == []
+    unit = browser.find_element(By.CSS_SELECTOR, ".comparison tbody a")
+    number = unit.get_attribute("textContent")
+    unit.click()
+    wanted = f"Unit {number}"
+    WebDriverWait(browser, 5).until(lambda b: shown(b, "#card-title") == wanted)
+    bar = browser.find_elements(By.CSS_SELECTOR, ".comparison .statuses svg")
+    widths = [each.size["width"] for each in bar]
+    assert len(widths) == len(found.counts) and min(widths) > 2
+    plot = browser.find_element(By.CSS_SELECTOR, ".comparison svg[role=img]")
+    assert "AUROC of the labels of a" in plot.get_attribute("aria-label")
+
+
 def test_only_the_rows_in_view_are_in_the_document(browser, run, tmp_path):
     many = run.explanations.take(np.arange(4000) % 8)
     many = dataclasses.replace(many, neurons=np.arange(4000))
@@ -317,6 +337,26 @@ def test_only_the_rows_in_view_are_in_the_document(browser, run, tmp_path):
     table.send_keys(Keys.END)
     state = browser.find_element(By.CSS_SELECTOR, "tr[aria-selected=true]")
     assert state.get_attribute("aria-rowindex") == "4001"
+    assert len(rows(browser)) < 80
+
+
+def test_twenty_thousand_units_open_in_three_seconds_and_scroll(browser, run, tmp_path):
+    many = run.explanations.take(np.arange(20_000) % 8)
+    many = dataclasses.replace(many, neurons=np.arange(20_000))
+    path = report(many, tmp_path / "many.html")
+    start = time.perf_counter()
+    open_page(browser, path)
+    assert time.perf_counter() - start < 3
+    # Each step draws other rows; at 60 a second a frame has 17 ms.
+    seconds = browser.execute_script(
+        "const box = document.getElementById('viewport');"
+        "const start = performance.now();"
+        "for (let step = 0; step < 50; step++) {"
+        "  box.scrollTop = step * 12000; state.table.render(); box.offsetHeight;"
+        "} return (performance.now() - start) / 50 / 1000"
+    )
+    assert seconds < 0.1
+    assert max(rows(browser)) > 0
     assert len(rows(browser)) < 80
 
 
