@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from rich.console import Console
 
 from invert_jax.activations import Activations, batched, collect
@@ -56,12 +56,14 @@ class Findings(NamedTuple):
         concepts: What is true of those images.
         explanations: Of each layer, with held-out scores and p-values.
         checks: What was checked where the truth is known.
+        maps: Where on the images the units of the convolutional layer fire.
     """
 
     activations: Mapping[str, Activations]
     concepts: Concepts
     explanations: Mapping[str, Explanations]
     checks: tuple[Check, ...]
+    maps: Mapping[str, Float[np.ndarray, "samples rows columns neurons"]]
 
     @property
     def labels(self) -> dict[str, list[Label]]:
@@ -112,6 +114,7 @@ def find(train: Digits, held_out: Digits, steps: screen.Steps) -> Findings:
         variables = network.train(train, on_epoch=lambda epoch: advance())
     with steps.step("Watch three layers on the other half"):
         activations = collected(variables, held_out)
+        maps = {"parts": maps_of(variables, held_out, "parts")}
     with steps.step("Say what is true of each image"):
         concepts = digits.concepts_of(held_out)
     with steps.step("Explain every unit", len(activations)) as advance:
@@ -128,7 +131,7 @@ def find(train: Digits, held_out: Digits, steps: screen.Steps) -> Findings:
             check_scores(explanations, activations, concepts),
             check_shuffled(shuffled, alpha=ALPHA),
         )
-    return Findings(activations, concepts, explanations, checked)
+    return Findings(activations, concepts, explanations, checked, maps)
 
 
 def collected(
@@ -143,6 +146,21 @@ def collected(
         pool="mean",
         progress=False,
     )
+
+
+def maps_of(
+    variables: network.Variables, held_out: Digits, layer: str
+) -> Float[np.ndarray, "samples rows columns neurons"]:
+    """Feature maps of a layer that has as many rows and columns as the images."""
+    flat = collect(
+        network.DigitNetwork(),
+        batched(held_out.images, BATCH_SIZE, ids=held_out.ids),
+        variables=variables,
+        layers=layer,
+        pool="flatten",
+        progress=False,
+    )[layer]
+    return np.asarray(flat).reshape(*held_out.images.shape, -1)
 
 
 def explained(
@@ -229,6 +247,7 @@ def write_page(findings: Findings, held_out: Digits, output: Path) -> None:
         activations=findings.activations,
         concepts=findings.concepts,
         images=held_out.images,
+        maps=findings.maps,
         title="What the units of a network that reads digits respond to",
     )
 

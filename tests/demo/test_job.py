@@ -264,8 +264,17 @@ def test_without_scikit_learn_nothing_is_started(tmp_path, monkeypatch):
     assert not (tmp_path / "demo").exists()
 
 
-def test_the_page_shows_every_layer_with_images(finished):
+def test_the_page_shows_every_layer_with_images_and_where_units_fire(finished):
     page = (finished.output / "report.html").read_text(encoding="utf-8")
     assert all(layer in page for layer in NUM_UNITS)
-    assert page.count("data:image/") + page.count("base64") > 0
+    images = re.findall(r"data:image/png;base64,[^\"]+", page)
+    assert len(images) == len(set(images)) > 100
+    assert page.count('"maps":{"units":') == 1 and page.count('"maps":null') == 2
+    assert "by 199 searches on meaningless units" in page
     assert "report.html" in finished.printed
+
+
+def test_maps_are_what_the_activations_are_the_means_of(findings):
+    maps, means = findings.maps["parts"], np.asarray(findings.activations["parts"])
+    assert maps.shape == (len(means), 8, 8, 24)
+    np.testing.assert_allclose(maps.mean((1, 2)), means, rtol=1e-5, atol=1e-6)
