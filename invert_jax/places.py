@@ -60,3 +60,21 @@ def load_results(path: str) -> dict[str, Explanations]:
     return {
         each.layer or at.name: each for at, each in zip(folders, loaded, strict=True)
     }
+
+
+def names_of_folders(a: str, b: str) -> tuple[str, str]:
+    """What tells two folders apart: their last parts, or all where these are equal.
+
+    >>> names_of_folders("runs/epoch_1/", "runs/epoch_9")
+    ('epoch_1', 'epoch_9')
+    >>> names_of_folders("epoch_1/labels", "epoch_9/labels")
+    ('epoch_1/labels', 'epoch_9/labels')
+    >>> names_of_folders("labels", "labels")
+    ('a', 'b')
+    """
+    first, second = Path(a), Path(b)
+    if first.resolve().name != second.resolve().name:
+        return first.resolve().name, second.resolve().name
+    if str(first) != str(second):
+        return str(first), str(second)
+    return "a", "b"

@@ -180,6 +180,24 @@ def test_compare_says_what_became_of_the_labels(files, capsys):
     assert pyarrow.csv.read_csv(files / "changed.csv").num_rows == 3
 
 
+def test_a_report_compares_with_an_earlier_run(files, capsys):
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    (files / "labels").rename(files / "before")
+    np.save(files / "acts.npy", np.load(files / "acts.npy")[:, [0, 2, 1]])
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    words = ["report", str(files / "labels"), "-o", str(files / "page.html"), "-q"]
+
+    assert main([*words, "--compare", str(files / "before")]) == 0
+
+    page = (files / "page.html").read_text(encoding="utf-8")
+    section = page[page.index('<section class="comparison"') :]
+    assert "<bdi>before</bdi> \u2192 <bdi>labels</bdi>" in section
+    assert section.count("<bdi>changed</bdi></td>") == 2
+    assert section.count('href="#unit-') == 3
+    assert main([*words, "--compare", str(files / "nowhere")]) == 2
+    assert "that `invert-jax explain -o` wrote" in capsys.readouterr().err
+
+
 def test_compare_refuses_an_unknown_kind_of_file(files, capsys):
     assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
     labels = str(files / "labels")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from invert_jax.cli.words import make
 from invert_jax.explanations import Explanations
-from invert_jax.places import load_results
+from invert_jax.places import load_results, names_of_folders
 
 ABOUT = """\
 Compare the labels of two layers, checkpoints or models, from the folders that
@@ -47,7 +47,10 @@ def run(parsed: argparse.Namespace) -> int:
 
     first, second = _one_layer(parsed.first), _one_layer(parsed.second)
     concepts = None if parsed.concepts is None else read_concepts(parsed.concepts)
-    comparison = compare(first, second, match=parsed.match, concepts=concepts)
+    names = names_of_folders(parsed.first, parsed.second)
+    comparison = compare(
+        first, second, match=parsed.match, concepts=concepts, names=names
+    )
     print(comparison)
     if parsed.output is None:
         return 0
@@ -55,7 +58,7 @@ def run(parsed: argparse.Namespace) -> int:
     if path.suffix == ".html":
         from invert_jax.reports.page import report
 
-        report(first, path, concepts=concepts, comparison=comparison)
+        report(second, path, concepts=concepts, comparison=comparison)
     elif path.suffix in (".csv", ".parquet"):
         _write_table(comparison.to_arrow(), path)
     else:

@@ -4,7 +4,15 @@ import argparse
 from pathlib import Path
 
 from invert_jax.cli.words import add_quiet, make
-from invert_jax.places import ACTIVATIONS_AT, CONCEPTS_AT, load_results
+from invert_jax.comparison import MATCHES, Comparison, compare
+from invert_jax.concepts.table import Concepts
+from invert_jax.explanations import Explanations
+from invert_jax.places import (
+    ACTIVATIONS_AT,
+    CONCEPTS_AT,
+    load_results,
+    names_of_folders,
+)
 
 ABOUT = """\
 Write one offline HTML page from the folder that `invert-jax explain` wrote: a table of
@@ -14,8 +22,9 @@ The activations and concepts are found where they were when they were explained;
 them if they have moved. Without them the page shows what it can and says so.
 """
 EXAMPLE = """\
-example:
+examples:
   invert-jax report labels -o report.html
+  invert-jax report labels_epoch_9 --compare labels_epoch_1 -o report.html
 """
 
 
@@ -38,6 +47,13 @@ def add_to(commands) -> None:
     report.add_argument(
         "--images", metavar="tfds:NAME:SPLIT", help="images of the samples"
     )
+    report.add_argument(
+        "--compare", metavar="DIR", help="earlier or other labels, to be compared with"
+    )
+    report.add_argument(
+        "--match", choices=MATCHES, default=MATCHES[0],
+        help="how --compare pairs units (default: %(default)s)",
+    )  # fmt: skip
     report.add_argument("--title", help="heading of the page")
     add_quiet(report)
     report.set_defaults(run=run)
@@ -57,17 +73,46 @@ def run(parsed: argparse.Namespace) -> int:
     concepts = None
     if concepts_at is not None:
         concepts = read_concepts(concepts_at, progress=not parsed.quiet)
+    compared = None
+    if parsed.compare is not None:
+        compared = _compared(parsed, explanations, concepts)
     page = report(
         explanations if len(explanations) > 1 else first,
         parsed.output,
         activations=_matching(activations, len(explanations)),
         concepts=concepts,
         images=None if parsed.images is None else read_images(parsed.images),
+        comparison=compared,
         title=parsed.title,
         progress=not parsed.quiet,
     )
     print(f"Written to {page}; open it in any browser.")
     return 0
+
+
+def _compared(
+    parsed: argparse.Namespace,
+    explanations: dict[str, Explanations],
+    concepts: Concepts | None,
+) -> dict[str, Comparison]:
+    """What became of the labels of the other folder, by layer."""
+    others = load_results(parsed.compare)
+    if len(others) == len(explanations) == 1:
+        others = dict(zip(explanations, others.values(), strict=True))
+    shared = [name for name in explanations if name in others]
+    if not shared:
+        raise ValueError(
+            f"--compare must name results of the same layers; {parsed.compare} has "
+            f"{', '.join(others)}, and {parsed.results} has {', '.join(explanations)}."
+        )
+    names = names_of_folders(parsed.compare, parsed.results)
+    return {
+        name: compare(
+            others[name], explanations[name], match=parsed.match, concepts=concepts,
+            names=names,
+        )
+        for name in shared
+    }  # fmt: skip
 
 
 def _there(place: str | None) -> str | None:
