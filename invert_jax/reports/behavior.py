@@ -38,7 +38,8 @@ class Behavior(NamedTuple):
         outside: Share of the other samples in each bin.
         true_positive_rates: At `FALSE_POSITIVE_RATES`, in 1/255.
         top: Samples of the largest activations, as positions, the largest first; -1
-            past the last. For sign "negative" those of the smallest.
+            past the last, which is above the smallest activation. For sign "negative"
+            those of the smallest.
         top_values: Their activations.
         top_inside: Whether the formula holds on them.
         bottom: Fewer samples of the other end.
@@ -170,6 +171,8 @@ def _fill(
     else:
         top = highest(ranks, ordered, count=NUM_TOP)
         bottom = lowest(ranks, num_lowest, count=NUM_BOTTOM)
+    # A unit that is silent on the rest is not high on some of them.
+    top = top[numbers[top] != numbers[bottom[0]]]
     for name, chosen in (("top", top), ("bottom", bottom)):
         getattr(result, name)[position, : len(chosen)] = chosen
         getattr(result, f"{name}_values")[position, : len(chosen)] = numbers[chosen]

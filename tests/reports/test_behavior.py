@@ -142,3 +142,19 @@ def test_of_what_a_neuron_is_low_for_the_lowest_samples_come_first(run):
     values = np.sort(np.asarray(run.activations), axis=0)
     np.testing.assert_array_equal(found.top_values, values[:NUM_TOP].T)
     np.testing.assert_array_equal(found.bottom_values, values[::-1][:NUM_BOTTOM].T)
+
+
+@pytest.mark.parametrize("sign", ["positive", "negative"])
+def test_a_unit_is_not_highest_on_samples_where_it_is_silent(sign):
+    concepts = ij.Concepts.from_labels([0, 1] * 40, ["even", "odd"])
+    values = np.zeros((80, 2), np.float32)
+    values[[6, 4], 0] = [1, 2] if sign == "positive" else [-1, -2]
+    quiet = ij.Options(progress=False)
+    labels = ij.explain(
+        values, concepts, max_length=1, min_fraction=0.25, sign=sign, options=quiet
+    )
+    (layer,) = checked_layers(labels, values, concepts)
+    found = behavior_in(layer)
+    assert found.top[0].tolist() == [4, 6] + [-1] * (NUM_TOP - 2)
+    assert (found.top[1] == -1).all()
+    assert (found.bottom >= 0).all()

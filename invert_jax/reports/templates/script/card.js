@@ -90,7 +90,10 @@ function samplesPart(layer, unit, which) {
   const isLowest = (which === "top") === (layer.data.sign === "negative");
   const lowest = unpack(layer.behavior.numLowest)[unit];
   const inside = found.filter((each) => each.inside).length;
+  const room = layer.behavior[which].shape[1];
+  const isAll = which === "top" && found.length < Math.min(room, layer.numSamples - 1);
   const notes = [
+    isAll ? `all that are ${isLowest ? "below the highest" : "above the lowest"} value` : "",
     which === "top" && layer.behavior.hasSupport ? `the formula holds on ${inside} of ${found.length}` : "",
     isLowest && lowest > found.length ? `${whole(lowest)} samples share the lowest value; some of them` : "",
   ].filter((note) => note);
