@@ -17,15 +17,17 @@ def run_sentences(
     smallest, largest = settings.bounds(explanations.num_samples)
     layer = name or "a layer"
     detects = "detects" if settings.sign == "positive" else "is low for"
-    searched = len(explanations.concept_names) - len(explanations.left_out)
+    num_synonyms = sum(map(len, explanations.synonyms.values()))
+    num_out = len(explanations.left_out)
+    searched = len(explanations.concept_names) - num_out - num_synonyms
+    more = f" ({num_synonyms:,} more hold on the same samples as one of these)"
     sentences = [
         f"{counted(explanations.num_neurons, 'unit')} of {layer} on "
         f"{counted(explanations.num_samples, 'sample')}, explained by "
-        f"{counted(searched, 'concept')}.",
-        "For each unit the formula of at most "
+        f"{counted(searched, 'concept')}{more * (num_synonyms > 0)}.",
+        "Each unit has the formula of at most "
         f"{counted(settings.max_length, 'literal')} that its activation {detects} "
-        f"best, among those that hold on {smallest:,} to {largest:,} samples; "
-        f"the search kept {counted(settings.beam_size, 'formula')} at each length.",
+        f"best, among those that hold on {smallest:,} to {largest:,} samples.",
     ]
     if settings.num_literals is not None:
         sentences.append(
@@ -34,8 +36,8 @@ def run_sentences(
         )
     if evidence.q_value is not None:
         sentences.append(
-            f"Units are called chance where more than {evidence.alpha:.3g} of the "
-            f"labels as good as theirs would be false (q-value), by "
+            f"A label is called chance where its q-value, the share of false labels "
+            f"among those as good, exceeds {evidence.alpha:.3g}; by "
             f"{evidence.num_draws:,} searches on meaningless units."
         )
     if evidence.held_out is not None:

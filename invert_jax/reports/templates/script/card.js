@@ -95,7 +95,7 @@ function samplesPart(layer, unit, which) {
   const notes = [
     isAll ? `all that are ${isLowest ? "below the highest" : "above the lowest"} value` : "",
     which === "top" && layer.behavior.hasSupport ? `the formula holds on ${inside} of ${found.length}` : "",
-    isLowest && lowest > found.length ? `${whole(lowest)} samples share the lowest value; some of them` : "",
+    isLowest && lowest > found.length ? `some of ${whole(lowest)} at the lowest value` : "",
   ].filter((note) => note);
   const title = `${isLowest ? "Lowest" : "Highest"} on${notes.length ? ` (${notes.join("; ")})` : ""}`;
   return make("section", { class: "part" },

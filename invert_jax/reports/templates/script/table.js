@@ -15,6 +15,7 @@ class UnitTable {
     this.key = "score";
     this.descending = layer.data.sign !== "negative";
     this.order = [];
+    this.rows = new Map();
     this.current = -1;
     this.headCells();
     this.measure();
@@ -60,6 +61,7 @@ class UnitTable {
       cell.setAttribute("aria-sort", sorted ? (this.descending ? "descending" : "ascending") : "none");
     }
     this.table.setAttribute("aria-rowcount", String(this.order.length + 1));
+    this.rows = new Map();
     this.render();
   }
 
@@ -70,11 +72,17 @@ class UnitTable {
     this.renderRows(first, Math.min(this.order.length, first + count));
   }
 
+  // Rows that stay in view are not made again.
   renderRows(first, last) {
-    const rows = [spacer(first * this.rowHeight)];
-    for (let place = first; place < last; place++) rows.push(this.row(place));
-    rows.push(spacer((this.order.length - last) * this.rowHeight));
-    this.body.replaceChildren(...rows);
+    const rows = new Map();
+    for (let place = first; place < last; place++) {
+      const unit = this.order[place];
+      const row = this.rows.get(unit) ?? this.row(place);
+      row.setAttribute("aria-selected", String(unit === this.current));
+      rows.set(unit, row);
+    }
+    this.rows = rows;
+    this.body.replaceChildren(spacer(first * this.rowHeight), ...rows.values(), spacer((this.order.length - last) * this.rowHeight));
     if (!this.order.length) {
       this.body.append(make("tr", { class: "empty" }, make("td", { colspan: this.columns.length }, "No unit is like that.")));
     }
@@ -88,7 +96,7 @@ class UnitTable {
     const status = this.layer.statusOf(unit);
     const row = make("tr", {
       id: `row-${unit}`, class: `status-${status}`, "aria-rowindex": String(place + 2),
-      "aria-selected": String(unit === this.current), onclick: (event) => {
+      onclick: (event) => {
         if (!event.target.closest("a") || !(event.ctrlKey || event.metaKey || event.shiftKey)) {
           event.preventDefault();
           this.open(unit);
@@ -106,8 +114,12 @@ class UnitTable {
       const top = place * this.rowHeight;
       const head = this.head.offsetHeight;
       const room = this.viewport.clientHeight - head - this.rowHeight;
-      if (top < this.viewport.scrollTop) this.viewport.scrollTop = top;
-      else if (top > this.viewport.scrollTop + room) this.viewport.scrollTop = top - Math.max(0, room);
+      const above = this.viewport.scrollTop - top;
+      const below = top - this.viewport.scrollTop - room;
+      // A step moves the rows by one; what is far away comes to the middle.
+      if (Math.max(above, below) > 2 * this.rowHeight) this.viewport.scrollTop = top - Math.max(0, room) / 2;
+      else if (above > 0) this.viewport.scrollTop = top;
+      else if (below > 0) this.viewport.scrollTop = top - Math.max(0, room);
     }
     this.render();
   }
