@@ -22,6 +22,20 @@ VERSION = 1
 SUFFIXES = (".parquet", ".csv", ".json", ".md")
 # Key of the provenance in the metadata of a Parquet file.
 METADATA = b"invert_jax"
+# Of the table to read: column, heading, format.
+COLUMNS = (
+    ("neuron", "neuron", ""),
+    ("name", "name", ""),
+    ("rank", "rank", ""),
+    ("formula", "formula", ""),
+    ("score", "score", ".4f"),
+    ("num_positives", "samples", ",d"),
+    ("held_out_score", "held out", ".4f"),
+    ("held_out_low", "from", ".3f"),
+    ("held_out_high", "to", ".3f"),
+    ("q_value", "q", ".2g"),
+    ("status", "status", ""),
+)
 # What Markdown could take for markup.
 MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$-])")
 
@@ -34,8 +48,8 @@ def export(
     Parquet and JSON hold where the labels come from as well: layer, settings, versions
     and content hashes, in the metadata `invert_jax` and in `run`. JSON holds all that
     there is, and `load_json` gives the same explanations again without activations. CSV
-    and Markdown are tables to read. `labels.schema.json`, in this package, says what is
-    in the JSON.
+    has all columns of `to_arrow`, Markdown those that a reader wants, rounded.
+    `labels.schema.json`, in this package, says what is in the JSON.
 
     Args:
         explanations: Of one layer.
@@ -145,20 +159,25 @@ def _markdown(explanations: Explanations, labels: pa.Table) -> str:
         f"{settings.min_fraction:g} to {settings.max_fraction:g} of the samples, "
         f"sign {settings.sign}."
     )
-    names = labels.column_names
+    rows = labels.to_pylist()
+    named = any(row["name"] != str(row["neuron"]) for row in rows)
+    columns = [
+        (name, heading, form)
+        for name, heading, form in COLUMNS
+        if name in labels.column_names and (named or name != "name")
+    ]
     lines = [f"# {_escaped(heading)}", "", run, ""]
-    lines += [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
-    for row in labels.to_pylist():
-        cells = (_escaped(_cell(row[name])) for name in names)
+    lines += [f"| {' | '.join(heading for _, heading, _ in columns)} |"]
+    lines += [f"|{' --- |' * len(columns)}"]
+    for row in rows:
+        cells = (_escaped(_cell(row[name], form)) for name, _, form in columns)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, form: str) -> str:
     """A value as text of a table."""
-    if _known(value) is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return "" if _known(value) is None else format(value, form)
 
 
 def _escaped(text: str) -> str:
