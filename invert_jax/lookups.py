@@ -18,6 +18,7 @@ from invert_jax.formula import Formula
 
 # Truth tables of more names are not written out.
 MOST_NAMES = 12
+NAMES_SHOWN = 8
 
 
 class Coverage(NamedTuple):
@@ -35,6 +36,15 @@ class Coverage(NamedTuple):
     num_neurons: Int[np.ndarray, " concepts"]
     best_neuron: Int[np.ndarray, " concepts"]
     best_score: Float[np.ndarray, " concepts"]
+
+    def __repr__(self) -> str:
+        missing = ", ".join(map(repr, self.undetected[:NAMES_SHOWN]))
+        more = len(self.undetected) - NAMES_SHOWN
+        return (
+            f"Coverage({len(self.detected)} of {len(self.names)} concepts named"
+            + (f"; no label names {missing}" if missing else "")
+            + (f" and {more:,} more)" if more > 0 else ")")
+        )
 
     @property
     def detected(self) -> tuple[str, ...]:
@@ -158,8 +168,11 @@ def column_of(explanations: Explanations, concept: str) -> int:
     names = explanations.concept_names
     if concept in names:
         return names.index(representative(explanations, concept))
-    near = get_close_matches(concept, names, 3)
+    containing = [name for name in names if concept and concept in name]
+    near = (containing or get_close_matches(concept, names, 3))[:3]
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    if find_synsets(concept):
+        hint += " hypernyms=True finds labels that name a kind of it."
     raise ValueError(
         f"`concept` must be one of the concepts searched; got {concept!r}.{hint}"
     )

@@ -97,6 +97,7 @@ def test_names_of_imagenet_mean_its_classes(explanations):
     [
         ("beagel", {}, "got 'beagel'. Did you mean 'beagle'"),
         ("beagel | corgi", {}, "got 'beagel'"),
+        ("eagle", {}, "mean 'beagle'.* hypernyms=True finds labels that name a kind"),
         ("qwzx", {"hypernyms": True}, "must be one of the concepts searched"),
         ("furniture", {"hypernyms": True}, "or have one under it; got 'furniture'"),
         ("a | b", {"hypernyms": True}, "need one concept; got the formula 'a | b'"),
@@ -118,6 +119,13 @@ def test_coverage_counts_labels_that_name_a_concept(explanations):
     np.testing.assert_array_equal(found.best_score, [*best, np.nan])
     uses = [0, 4]
     assert found.best_neuron[0] == uses[np.argmax(explanations.scores[uses, 0])]
+
+
+def test_coverage_says_what_no_label_names(explanations):
+    found = lookups.coverage(explanations)
+    assert repr(found) == "Coverage(3 of 4 concepts named; no label names 'truck')"
+    many = found._replace(names=tuple("abcdefghijkl"), num_neurons=np.zeros(12, int))
+    assert repr(many).endswith("'h' and 4 more)")
 
 
 def test_coverage_of_no_label_is_empty(explanations):
