@@ -26,14 +26,18 @@ def read_concepts(source: str, *, progress: bool = True) -> Concepts:
     return readers.from_file(source)
 
 
-def read_images(source: str) -> dict[int | str, np.ndarray]:
-    """All images of a TFDS data set by sample id.
+def read_images(source: str) -> dict[int | str, np.ndarray] | Path:
+    """All images of a TFDS data set by sample id; or a folder of them, as it is.
 
     Args:
-        source: `tfds:NAME_OR_FOLDER:SPLIT`.
+        source: A folder, or `tfds:NAME_OR_FOLDER:SPLIT`.
     """
     if not source.startswith(TFDS):
-        raise ValueError(f"images must be tfds:NAME:SPLIT; got {source!r}.")
+        if not Path(source).is_dir():
+            raise ValueError(
+                f"images must be a folder or tfds:NAME:SPLIT; got {source!r}."
+            )
+        return Path(source)
     images: dict[int | str, np.ndarray] = {}
     for batch in readers.tfds_batches(*split_tfds(source), batch_size=1):
         images |= dict(zip(np.asarray(batch.ids).tolist(), batch.inputs, strict=True))

@@ -45,7 +45,9 @@ def add_to(commands) -> None:
     report.add_argument("--activations", metavar="ACTIVATIONS", help="if they moved")
     report.add_argument("--concepts", metavar="CONCEPTS", help="if they moved")
     report.add_argument(
-        "--images", metavar="tfds:NAME:SPLIT", help="images of the samples"
+        "--images",
+        metavar="IMAGES",
+        help="of the samples: tfds:NAME:SPLIT, or a folder whose files are the ids",
     )
     report.add_argument(
         "--compare", metavar="DIR", help="earlier or other labels, to be compared with"

@@ -54,8 +54,8 @@ def report(
             descriptions.
         images: Of the samples, in the order of the activations: an array [samples,
             rows, columns(, channels)], a list of arrays, PIL images, paths or bytes; or
-            a dict by sample id; or a function of a sample id. Without ids a sample's id
-            is its index.
+            a dict by sample id; or a function of a sample id; or a folder, where ids
+            are the names of the files. Without ids a sample's id is its index.
         maps: Unpooled activations of the neurons [samples, rows, columns, neurons], or
             a function that gives them for an array of sample ids; or a dict by layer.
             Drawn over the images.

@@ -3,7 +3,8 @@
 import base64
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -53,10 +54,13 @@ class ImageReader:
         self._limits: tuple[float, float] | None = None
         if callable(images) or isinstance(images, Mapping):
             return
-        if isinstance(images, str | bytes | os.PathLike):
+        if isinstance(images, str | os.PathLike):
+            self._images = self._in_folder(Path(images))
+            return
+        if isinstance(images, bytes):
             raise TypeError(
-                "`images` must be an array, a list, a dict by sample id or a function "
-                f"of a sample id; got {images!r}."
+                "`images` must be an array, a list, a folder, a dict by sample id or a "
+                "function of a sample id; got bytes."
             )
         if len(images) != num_samples:
             raise ValueError(
@@ -65,6 +69,19 @@ class ImageReader:
             )
         if hasattr(images, "dtype") and np.dtype(images.dtype).kind not in "uibO":
             self._limits = _limits(images)
+
+    def _in_folder(self, folder: Path) -> Callable[[str | int], Path]:
+        """The file of a sample in a folder: its id is the name of the file."""
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"`images` must be a folder that is there; got {str(folder)!r}."
+            )
+        if self._ids is None:
+            raise ValueError(
+                "`images` may be a folder if samples have ids that name its files; "
+                "these have none. Give `ids` to the activations or the concepts."
+            )
+        return lambda key: folder / str(key)
 
     def read(self, sample: int) -> Image.Image:
         """The image of a sample, by position."""
@@ -77,11 +94,22 @@ class ImageReader:
             else:
                 found = self._images[sample]
             return as_image(found, limits=self._limits)
-        except (KeyError, IndexError, OSError, TypeError, ValueError) as error:
+        except KeyError as error:
+            raise ValueError(
+                f"`images` must have an image for the sample {key!r}; {self._keys()}."
+            ) from error
+        except (IndexError, OSError, TypeError, ValueError) as error:
             raise ValueError(
                 f"`images` must have an image for the sample {key!r}: "
                 f"{type(error).__name__}: {error}"
             ) from error
+
+    def _keys(self) -> str:
+        """What a dict has instead of an id that it lacks."""
+        if not isinstance(self._images, Mapping) or not self._images:
+            return "there is none"
+        first = next(iter(self._images))
+        return f"there are {len(self._images):,}, such as {first!r}"
 
 
 def as_image(found, *, limits: tuple[float, float] | None = None) -> Image.Image:

@@ -73,7 +73,9 @@ def test_a_dict_and_a_function_are_asked_by_id():
 
 
 def test_a_missing_image_is_named():
-    with pytest.raises(ValueError, match="an image for the sample 'z': KeyError"):
+    with pytest.raises(
+        ValueError, match="for the sample 'z'; there are 1, such as 'y'"
+    ):
         reader({"y": 0}, ids=np.array(["x", "y", "z"])).read(2)
     with pytest.raises(ValueError, match="sample 0: FileNotFoundError"):
         reader(["no/such.png"]).read(0)
@@ -84,8 +86,21 @@ def test_a_missing_image_is_named():
 def test_images_of_other_samples_are_refused():
     with pytest.raises(ValueError, match=r"one image per sample, 3, .* got 2"):
         ImageReader(np.zeros((2, 4, 4)), num_samples=3, ids=None)
-    with pytest.raises(TypeError, match="got 'folder'"):
-        ImageReader("folder", num_samples=3, ids=None)
+    with pytest.raises(TypeError, match="got bytes"):
+        ImageReader(b"png", num_samples=3, ids=None)
+
+
+def test_a_folder_has_the_files_that_ids_name(tmp_path):
+    Image.new("RGB", (3, 2), (9, 8, 7)).save(tmp_path / "b.png")
+    ids = np.array(["a.png", "b.png"])
+    images = ImageReader(tmp_path, num_samples=2, ids=ids)
+    assert images.read(1).getpixel((0, 0)) == (9, 8, 7)
+    with pytest.raises(ValueError, match=r"sample 'a\.png': FileNotFoundError"):
+        images.read(0)
+    with pytest.raises(ValueError, match="these have none"):
+        ImageReader(tmp_path, num_samples=2, ids=None)
+    with pytest.raises(FileNotFoundError, match="a folder that is there"):
+        ImageReader(str(tmp_path / "no"), num_samples=2, ids=ids)
 
 
 def test_each_image_is_kept_once_and_the_budget_holds(rng):
