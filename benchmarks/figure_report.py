@@ -15,6 +15,8 @@ import shutil
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cifar10
@@ -138,33 +140,37 @@ def telling_unit(labels: ij.Explanations) -> int:
 
 
 def take_picture(page: Path, unit: str, out: Path) -> None:
-    """The table of units, and the card of one, in a browser without a screen."""
+    """The table of units, and the card of one."""
+    with open_browser(WIDTH, HEIGHT) as browser:
+        browser.get(f"{page.absolute().as_uri()}#{unit}")
+        # Images are drawn after the page says that it is ready.
+        time.sleep(1)
+        shot = Image.open(io.BytesIO(browser.get_screenshot_as_png()))
+    colors = shot.convert("RGB").quantize(NUM_COLORS, dither=Image.Dither.NONE)
+    colors.save(out, "PNG", optimize=True)
+
+
+@contextmanager
+def open_browser(width: int, height: int) -> Iterator[webdriver.Chrome]:
+    """A browser without a screen, of a size of its own."""
     driver, chromium = map(shutil.which, ("chromedriver", "chromium"))
     if driver is None or chromium is None:
-        raise RuntimeError("the picture needs Debian's chromium and chromium-driver.")
+        raise RuntimeError("this needs Debian's chromium and chromium-driver.")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    for flag in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-    ):
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu",
+                 "--disable-dev-shm-usage", "--hide-scrollbars"):  # fmt: skip
         options.add_argument(flag)
     service = webdriver.ChromeService(executable_path=driver)
     browser = webdriver.Chrome(options=options, service=service)
     try:
-        size = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1}
+        size = {"width": width, "height": height, "deviceScaleFactor": 1}
         browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride", size | {"mobile": False}
         )
-        browser.get(f"{page.absolute().as_uri()}#{unit}")
-        time.sleep(1)
-        shot = Image.open(io.BytesIO(browser.get_screenshot_as_png()))
+        yield browser
     finally:
         browser.quit()
-    colors = shot.convert("RGB").quantize(NUM_COLORS, dither=Image.Dither.NONE)
-    colors.save(out, "PNG", optimize=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,16 @@ def test_bench_concepts_reads_the_same_in_every_way(tmp_path):
         assert all(rate > 0 for each in of_formats.values() for rate in each.values())
     rate = record["examples_per_second"]["parquet"]["from_tfds"]
     assert f"{rate:,}" in printed
+
+
+def test_bench_page_opens_a_page_in_a_browser_and_scrolls_it(tmp_path):
+    pytest.importorskip("selenium")
+    if not (shutil.which("chromedriver") and shutil.which("chromium")):
+        pytest.skip("needs Debian's chromium and chromium-driver")
+    out = tmp_path / "page.jsonl"
+    few = "--units 60 --samples 2000 --repeats 1".split()
+    printed = run("bench_page.py", *few, "--out", out)
+    (record,) = records(out)
+    assert record["num_units"] == 60 and "60 units" in printed
+    assert 0 < record["open"]["wall"] < 20
+    assert 0 < record["frame"]["median"] <= record["frame"]["p95"]
