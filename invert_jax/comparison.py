@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from invert_jax.concepts.table import Concepts
-from invert_jax.displays import printed, row_of
+from invert_jax.displays import html_table, printed, row_of
 from invert_jax.explanations import Explanations
 from invert_jax.lookups import are_equivalent, is_label
 from invert_jax.overlaps import Supports
@@ -105,10 +105,17 @@ class Comparison:
     @property
     def headings(self) -> tuple[str, ...]:
         """What the columns of `rows` are."""
-        a, b = self.names
-        return (a, b, "outcome", "overlap", *(
-            f"{what} {name}" for name in self.names for what in ("label", "AUROC")
-        ))  # fmt: skip
+        score = "held out" if self._judged else "AUROC"
+        of_sides = (
+            f"{kind} {name}" for name in self.names for kind in ("label", score)
+        )
+        units = ("neuron",) if self.match == "neuron" else self.names
+        return (*units, "outcome", "overlap", *of_sides)
+
+    @property
+    def _judged(self) -> bool:
+        """Whether samples were held out on either side."""
+        return any(each.held_out is not None for each in (self.a, self.b))
 
     @property
     def order(self) -> Int[np.ndarray, " pairs"]:
@@ -133,13 +140,13 @@ class Comparison:
     def _row(self, pair: int) -> tuple[str, ...]:
         overlap = self.overlap[pair]
         first, second = int(self.first[pair]), int(self.second[pair])
+        units = _neuron(self.a, first), _neuron(self.b, second)
         return (
-            _neuron(self.a, first),
-            _neuron(self.b, second),
+            *((units[0] or units[1],) if self.match == "neuron" else units),
             self.said(str(self.outcome[pair])),
             "" if np.isnan(overlap) else f"{overlap:.2f}",
-            *_label(self.a, first),
-            *_label(self.b, second),
+            *_label(self.a, first, judged=self._judged),
+            *_label(self.b, second, judged=self._judged),
         )
 
     def __len__(self) -> int:
@@ -164,12 +171,10 @@ class Comparison:
         return Group(*parts)
 
     def _repr_html_(self) -> str:
-        lines = [self.headings, *self.rows(ROWS_SHOWN)]
-        body = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in line)}</tr>"
-            for line in lines
-        )
-        return f"<p>{html.escape(repr(self))}</p><table>{body}</table>"
+        labels = [at for at, name in enumerate(self.headings) if "label " in name]
+        words = {self.headings.index("outcome"), *labels}
+        table = html_table(self.headings, self.rows(ROWS_SHOWN), left=words)
+        return f"<p>{html.escape(repr(self))}</p>{table}"
 
 
 def compare(
@@ -311,12 +316,15 @@ def _neuron(explanations: Explanations, position: int) -> str:
     return explanations.neuron_names[position] if position >= 0 else ""
 
 
-def _label(explanations: Explanations, position: int) -> tuple[str, str]:
-    """Formula in words and score, with the held-out interval where there is one."""
+def _label(
+    explanations: Explanations, position: int, *, judged: bool
+) -> tuple[str, str]:
+    """Formula in words, and its score: the held-out one with its interval if judged."""
     if position < 0:
         return "", ""
     row = row_of(explanations, position)
+    if not judged:
+        return row.formula, row.cells.get("AUROC", "")
     held_out, interval = row.cells.get("held out", ""), row.cells.get("95 %", "")
-    score = row.cells.get("AUROC", "")
-    beside = f" (held out {held_out}, {interval})" if interval else ""
-    return row.formula, score + beside
+    beside = f" ({interval.replace(' to ', '-')})" if interval else ""
+    return row.formula, held_out + beside

@@ -2,6 +2,7 @@
 
 import html
 import io
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,7 +21,8 @@ STATUS_WORDS = {
     "no_candidate": "no formula within the bounds",
     "chance": "a search finds one as good by chance",
 }
-CELL = "padding:2px 10px;text-align:{};vertical-align:top"
+CELL = "padding:2px 10px;text-align:{};white-space:{};vertical-align:top"
+WORDS, NUMBER = ("left", "normal"), ("right", "nowrap")
 
 
 class Row(NamedTuple):
@@ -212,18 +214,33 @@ def _table(rows: list[Row]) -> Table:
 
 def _html_table(rows: list[Row]) -> str:
     headings = _headings(rows)
-    sides = ["right", "left", *("right" for _ in headings)]
-    lines = [(_first_heading(rows), "formula", *headings)]
-    lines += [
+    lines = [
         (row.unit, row.formula, *(row.cells.get(each, "") for each in headings))
         for row in rows
     ]
+    return html_table((_first_heading(rows), "formula", *headings), lines, left={1})
+
+
+def html_table(
+    headings: Sequence[str], lines: Iterable[Sequence[str]], *, left: Collection[int]
+) -> str:
+    """A table for a notebook; what stands in its cells is text, never markup.
+
+    Args:
+        headings: Of the columns.
+        lines: The cells of each row.
+        left: Columns of words, which start at the left; numbers end at the right.
+
+    >>> "&lt;b&gt;" in html_table(["name"], [["<b>"]], left={0})
+    True
+    """
     written = []
-    for at, line in enumerate(lines):
+    for at, line in enumerate((headings, *lines)):
         tag = "td" if at else "th"
         cells = (
-            f'<{tag} style="{CELL.format(side)}">{html.escape(cell)}</{tag}>'
-            for cell, side in zip(line, sides, strict=True)
+            f'<{tag} style="{CELL.format(*(WORDS if column in left else NUMBER))}">'
+            f"{html.escape(cell)}</{tag}>"
+            for column, cell in enumerate(line)
         )
         written.append(f"<tr>{''.join(cells)}</tr>")
     return f"<table>{''.join(written)}</table>"

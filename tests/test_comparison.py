@@ -123,7 +123,7 @@ def test_the_table_has_both_labels_and_held_out_intervals(concepts, rng):
     assert a.held_out is not None
     low = a.held_out.intervals[:, 0, 0]
     np.testing.assert_array_equal(table["held_out_low_b"].to_numpy(), low)
-    assert f"{low[0]:.3f} to " in str(compare(a, a))
+    assert f"({low[0]:.3f}-" in str(compare(a, a))
 
 
 def test_the_table_has_nulls_for_what_is_missing(a, b):
