@@ -344,7 +344,7 @@ def test_twenty_thousand_units_open_in_three_seconds_and_scroll(browser, run, tm
     many = run.explanations.take(np.arange(20_000) % 8)
     many = dataclasses.replace(many, neurons=np.arange(20_000))
     path = report(many, tmp_path / "many.html")
-    seconds = []
+    seconds: list[float] = []
     # On a machine that is busy with other tests the best of three counts.
     while len(seconds) < 3 and min(seconds, default=3) >= 3:
         start = time.perf_counter()
