@@ -45,6 +45,9 @@ def run(parsed: argparse.Namespace) -> int:
     from invert_jax.comparison import compare
     from invert_jax.sources import read_concepts
 
+    path = None if parsed.output is None else Path(parsed.output)
+    if path is not None and path.suffix not in (".csv", ".parquet", ".html"):
+        raise ValueError(f"-o must end in .csv, .parquet or .html; got {path.name}.")
     first, second = _one_layer(parsed.first), _one_layer(parsed.second)
     concepts = None if parsed.concepts is None else read_concepts(parsed.concepts)
     names = names_of_folders(parsed.first, parsed.second)
@@ -52,17 +55,14 @@ def run(parsed: argparse.Namespace) -> int:
         first, second, match=parsed.match, concepts=concepts, names=names
     )
     print(comparison)
-    if parsed.output is None:
+    if path is None:
         return 0
-    path = Path(parsed.output)
     if path.suffix == ".html":
         from invert_jax.reports.page import report
 
         report(second, path, concepts=concepts, comparison=comparison)
-    elif path.suffix in (".csv", ".parquet"):
-        _write_table(comparison.to_arrow(), path)
     else:
-        raise ValueError(f"-o must end in .csv, .parquet or .html; got {path.name}.")
+        _write_table(comparison.to_arrow(), path)
     print(f"\nWritten to {path}")
     return 0
 
