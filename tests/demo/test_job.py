@@ -270,7 +270,7 @@ def test_the_page_shows_every_layer_with_images_and_where_units_fire(finished):
     images = re.findall(r"data:image/png;base64,[^\"]+", page)
     assert len(images) == len(set(images)) > 100
     assert page.count('"maps":{"units":') == 1 and page.count('"maps":null') == 2
-    assert "by 199 searches on meaningless units" in page
+    assert "by 999 searches on meaningless units" in page
     assert "report.html" in finished.printed
 
 
