@@ -40,8 +40,27 @@ def record_places(
         dataclasses.replace(layer, sources=layer.sources | places).save(folder)
 
 
+def recorded_place(explanations: Explanations, name: str) -> str | None:
+    """Where an input was when it was explained, if there is still something.
+
+    Args:
+        explanations: Results.
+        name: `ACTIVATIONS_AT` or `CONCEPTS_AT`.
+    """
+    place = explanations.sources.get(name)
+    if place is None or place.startswith(("tfds:", "imagenet:")):
+        return place
+    return place if Path(place).exists() else None
+
+
 def load_results(path: str) -> dict[str, Explanations]:
-    """The results in a folder, or in the folders of layers inside it, by layer.
+    """The results in a folder, or in the folders of layers inside it, by layer."""
+    loaded = {folder: Explanations.load(folder) for folder in result_folders(path)}
+    return {each.layer or at.name: each for at, each in loaded.items()}
+
+
+def result_folders(path: str) -> list[Path]:
+    """A folder of results, or those of the layers inside it.
 
     Raises:
         FileNotFoundError: If there are none.
@@ -56,10 +75,7 @@ def load_results(path: str) -> dict[str, Explanations]:
             "DIR must be a folder that `invert-jax explain -o` wrote; "
             f"{path} has no {DESCRIPTION}."
         )
-    loaded = [Explanations.load(each) for each in folders]
-    return {
-        each.layer or at.name: each for at, each in zip(folders, loaded, strict=True)
-    }
+    return folders
 
 
 def names_of_folders(a: str, b: str) -> tuple[str, str]:

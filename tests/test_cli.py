@@ -208,7 +208,60 @@ def test_compare_refuses_an_unknown_kind_of_file(files, capsys):
     assert printed.out == ""
 
 
-COMMANDS = [(), ("explain",), ("demo",), ("collect",), ("report",), ("compare",)]
+@pytest.fixture
+def with_noise(files, rng):
+    """Labels of three neurons with a meaning and one without."""
+    noise = rng.normal(size=(400, 1)).astype(np.float32)
+    np.save(files / "acts.npy", np.hstack([np.load(files / "acts.npy"), noise]))
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    return files
+
+
+def test_null_tells_the_labels_of_a_folder_from_chance(with_noise, capsys):
+    labels = with_noise / "labels"
+    before = Explanations.load(labels)
+    capsys.readouterr()
+
+    words = ["null", str(labels), "--draws", "99", "--key", "3", "-q"]
+    assert main([*words, "--keep", str(with_noise / "draws")]) == 0
+
+    after = Explanations.load(labels)
+    assert after.status.tolist() == ["labeled", "labeled", "labeled", "chance"]
+    assert "chance" in capsys.readouterr().out
+    quiet = ij.Options(progress=False)
+    concepts = ij.concepts.from_file(with_noise / "masks.csv")
+    null = ij.null_distribution(concepts, before, num_draws=99, key=3, options=quiet)
+    np.testing.assert_array_equal(after.p_search, before.with_null(null).p_search)
+    np.testing.assert_array_equal(after.scores, before.scores)
+    assert len(list((with_noise / "draws").iterdir())) > 0
+    page = with_noise / "page.html"
+    assert main(["report", str(labels), "-o", str(page), "-q"]) == 0
+    assert "by 99 searches on meaningless units" in page.read_text(encoding="utf-8")
+
+
+def test_null_asks_for_concepts_that_have_moved(with_noise, capsys):
+    (with_noise / "masks.csv").rename(with_noise / "moved.csv")
+    words = ["null", str(with_noise / "labels"), "--draws", "9", "-q"]
+    assert main(words) == 2
+    assert "--concepts must name the concepts" in capsys.readouterr().err
+    assert main([*words, "--concepts", str(with_noise / "moved.csv")]) == 0
+    assert main([*words, "--concepts", str(with_noise / "masks.npz")]) == 0
+    assert main([*words, "--concepts", str(with_noise / "moved.csv"), "--alpha", "2"])
+    assert "`alpha` must be" in capsys.readouterr().err
+
+
+def test_compare_finds_the_concepts_that_both_were_explained_by(files, capsys):
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    labels = str(files / "labels")
+    capsys.readouterr()
+    assert main(["compare", labels, labels, "--match", "overlap"]) == 0
+    assert "3 kept" in capsys.readouterr().out
+
+
+COMMANDS = [
+    (),
+    *((name,) for name in "demo collect explain null report compare".split()),
+]
 
 
 @pytest.mark.parametrize("words", COMMANDS)

@@ -61,7 +61,7 @@ LAYERS = {
     """,
     "cli": """
         sources places cli/__init__ cli/collect cli/demo cli/explain cli/main
-        cli/compare cli/report cli/words
+        cli/compare cli/null cli/report cli/words
         __main__
     """,
 }

@@ -5,7 +5,12 @@ from pathlib import Path
 
 from invert_jax.cli.words import make
 from invert_jax.explanations import Explanations
-from invert_jax.places import load_results, names_of_folders
+from invert_jax.places import (
+    CONCEPTS_AT,
+    load_results,
+    names_of_folders,
+    recorded_place,
+)
 
 ABOUT = """\
 Compare the labels of two layers, checkpoints or models, from the folders that
@@ -30,10 +35,12 @@ def add_to(commands) -> None:
     compare.add_argument("second", metavar="DIR")
     compare.add_argument(
         "--match", choices=("neuron", "overlap"), default="neuron",
-        help="pair units by index, or by best overlap of where their formulas hold, "
-        "which needs --concepts (default: %(default)s)",
+        help="pair units by index, or by best overlap of where their formulas hold "
+        "(default: %(default)s)",
     )  # fmt: skip
-    compare.add_argument("--concepts", metavar="CONCEPTS", help="as for explain")
+    compare.add_argument(
+        "--concepts", metavar="CONCEPTS", help="if they moved, or were not the same"
+    )
     compare.add_argument(
         "-o", "--output", metavar="FILE", help="a .csv, .parquet or .html to write"
     )
@@ -49,7 +56,10 @@ def run(parsed: argparse.Namespace) -> int:
     if path is not None and path.suffix not in (".csv", ".parquet", ".html"):
         raise ValueError(f"-o must end in .csv, .parquet or .html; got {path.name}.")
     first, second = _one_layer(parsed.first), _one_layer(parsed.second)
-    concepts = None if parsed.concepts is None else read_concepts(parsed.concepts)
+    places = {recorded_place(each, CONCEPTS_AT) for each in (first, second)}
+    shared = places.pop() if len(places) == 1 else None
+    source = parsed.concepts or shared
+    concepts = None if source is None else read_concepts(source)
     names = names_of_folders(parsed.first, parsed.second)
     comparison = compare(
         first, second, match=parsed.match, concepts=concepts, names=names

@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from invert_jax.cli import collect, compare, demo, explain, report
+from invert_jax.cli import collect, compare, demo, explain, null, report
 from invert_jax.cli.words import Parser, fail, make, show_warning
 
 ABOUT = """\
@@ -14,6 +14,7 @@ Name every neuron of a network with a short logical formula over known concepts.
   invert-jax demo                       the whole job on real handwritten digits
   invert-jax collect MODULE:FACTORY -o ACTS  activations of your own model
   invert-jax explain ACTS CONCEPTS -o DIR    a formula for each of its neurons
+  invert-jax null DIR                        which of them are no better than chance
   invert-jax report DIR -o report.html       the labels as one page to read
   invert-jax compare DIR DIR                 what changed between two results
 """
@@ -49,7 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--traceback", action="store_true", help="show where an error comes from"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (demo, collect, explain, report, compare):
+    for command in (demo, collect, explain, null, report, compare):
         command.add_to(commands)
     return parser
 

@@ -1,7 +1,6 @@
 """`invert-jax report`: explanations as one page to read."""
 
 import argparse
-from pathlib import Path
 
 from invert_jax.cli.words import add_quiet, make
 from invert_jax.comparison import MATCHES, Comparison, compare
@@ -12,6 +11,7 @@ from invert_jax.places import (
     CONCEPTS_AT,
     load_results,
     names_of_folders,
+    recorded_place,
 )
 
 ABOUT = """\
@@ -69,8 +69,8 @@ def run(parsed: argparse.Namespace) -> int:
 
     explanations = load_results(parsed.results)
     first = next(iter(explanations.values()))
-    activations_at = parsed.activations or _there(first.sources.get(ACTIVATIONS_AT))
-    concepts_at = parsed.concepts or _there(first.sources.get(CONCEPTS_AT))
+    activations_at = parsed.activations or recorded_place(first, ACTIVATIONS_AT)
+    concepts_at = parsed.concepts or recorded_place(first, CONCEPTS_AT)
     activations = None if activations_at is None else read_activations(activations_at)
     concepts = None
     if concepts_at is not None:
@@ -115,13 +115,6 @@ def _compared(
         )
         for name in shared
     }  # fmt: skip
-
-
-def _there(place: str | None) -> str | None:
-    """A recorded place, if there is still something."""
-    if place is None or place.startswith(("tfds:", "imagenet:")):
-        return place
-    return place if Path(place).exists() else None
 
 
 def _matching(activations, num_layers: int):
