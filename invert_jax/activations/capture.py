@@ -12,7 +12,8 @@ the layer and, where one path gives several arrays, of marks:
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 import jax
@@ -117,6 +118,25 @@ def parts(name: str, output: Any, *, mark: str = ".") -> Iterator[tuple[str, Arr
             yield f"{name}{mark}{index}", value
 
 
+def by_name(outputs: Iterable[tuple[str, Array]]) -> dict[str, Array]:
+    """Named arrays as a dict, refused if two have one name.
+
+    >>> import jax.numpy as jnp
+    >>> list(by_name([("stem", jnp.zeros(2)), ("head", jnp.ones(2))]))
+    ['stem', 'head']
+    """
+    named: dict[str, Array] = {}
+    for name, array in outputs:
+        if name in named:
+            raise ValueError(
+                f"`model` must name its layers apart; two outputs are called {name!r}. "
+                "Rename one: `.` and a number or key mark the parts of an output, `#` "
+                "its calls."
+            )
+        named[name] = array
+    return named
+
+
 def calls(name: str, outputs: tuple) -> Iterator[tuple[str, Array]]:
     """Name each array of the outputs of all calls of one layer.
 
@@ -134,4 +154,5 @@ def with_output(outputs: dict[str, Array], result: Any) -> dict[str, Array]:
     It is called `output`, or `__call__` if a layer of the model is called so.
     """
     taken = any(name.split("/")[0].split(".")[0] == OUTPUT for name in outputs)
-    return outputs | dict(parts("__call__" if taken else OUTPUT, result))
+    name = "__call__" if taken else OUTPUT
+    return by_name(chain(outputs.items(), parts(name, result)))

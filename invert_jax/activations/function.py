@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from jaxtyping import Array, PyTree
 
-from invert_jax.activations.capture import OUTPUT, Capture, parts
+from invert_jax.activations.capture import OUTPUT, Capture, by_name, parts
 
 
 def capture_function(
@@ -29,10 +30,7 @@ def capture_function(
         result = bound(batch) if call is None else call(bound, batch)
         if not isinstance(result, Mapping):
             return dict(parts(OUTPUT, result))
-        return {
-            name: array
-            for key, value in result.items()
-            for name, array in parts(str(key), value)
-        }
+        named = (parts(str(key), value) for key, value in result.items())
+        return by_name(chain.from_iterable(named))
 
     return Capture(variables, forward)

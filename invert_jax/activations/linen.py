@@ -8,13 +8,15 @@ import jax
 from flax import errors
 from jaxtyping import Array, PyTree
 
-from invert_jax.activations.capture import Capture, calls, with_output
+from invert_jax.activations.capture import Capture, by_name, calls, with_output
 
 INTERMEDIATES = "intermediates"
 CALL = "__call__"
-SCAN_CURE = (
-    "Layers inside `nn.scan` put out nothing unless the scan is made with "
-    "variable_axes={..., 'intermediates': 0}."
+SILENT_CURE = (
+    "Layers inside `nn.scan` or `nn.vmap` put out nothing unless that is made with "
+    "variable_axes={..., 'intermediates': 0}. Layers whose output has no axis of the "
+    "samples alone, as tokens reshaped to [samples * tokens, channels], are none "
+    "either: give a function of the batch that returns them in shape."
 )
 SHAPE = "It must be a dict of collections, such as {'params': params}."
 EVAL_CURE = (
@@ -51,10 +53,10 @@ def capture_linen(
     def forward(state: PyTree, batch: PyTree) -> dict[str, Array]:
         result, updates = _apply(module, state, batch, call)
         tree = updates.get(INTERMEDIATES, {})
-        outputs = dict(_named(tree, ()))
+        outputs = by_name(_named(tree, ()))
         return with_output(outputs, result)
 
-    return Capture(state, forward, _with_parameters(state), SCAN_CURE)
+    return Capture(state, forward, _with_parameters(state), SILENT_CURE)
 
 
 def _apply(

@@ -182,7 +182,9 @@ def _unknown(pattern: str, available: Mapping[str, Layer], captured: Capture) ->
         f"anything for each sample. It has: {', '.join(available)}."
     )
     silent = silent_layers(available, captured)
-    if any(fnmatchcase(path, pattern) for path in silent):
+    if any(
+        fnmatchcase(path, pattern) or pattern.startswith(f"{path}/") for path in silent
+    ):
         message += f" There are parameters of that name, though. {captured.cure}"
     return message
 
@@ -229,15 +231,24 @@ def _output_shapes(
 def _sample_axis(
     shape: tuple[int, ...], other: tuple[int, ...] | None, size: int
 ) -> int | None:
-    """The axis as long as the batch that grows with it."""
-    for axis, length in enumerate(shape):
-        if other is not None and other[axis] == length:
-            continue
-        if length == size:
-            return axis
-        if other is not None:
-            return None
-    return None
+    """The one axis as long as the batch that grows with it.
+
+    None if there are several, as in the similarities of all samples to all: the numbers
+    of a sample are then not its own.
+
+    Args:
+        shape: Of an output for a batch of `size`.
+        other: Of the output for a larger batch, if the model runs on one.
+        size: Number of samples.
+
+    >>> _sample_axis((3, 8, 4), (3, 9, 4), 8), _sample_axis((8, 8), (9, 9), 8)
+    (1, None)
+    """
+    lengths = zip(shape, (None,) * len(shape) if other is None else other, strict=True)
+    grown = [axis for axis, (length, more) in enumerate(lengths) if length != more]
+    if other is None:
+        grown = [axis for axis in grown if shape[axis] == size]
+    return grown[0] if len(grown) == 1 and shape[grown[0]] == size else None
 
 
 def _steps(

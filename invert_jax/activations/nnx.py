@@ -11,7 +11,7 @@ from jax.extend.core import Jaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 from jaxtyping import Array, PyTree
 
-from invert_jax.activations.capture import Capture, calls, with_output
+from invert_jax.activations.capture import Capture, by_name, calls, with_output
 
 CALL = "__call__"
 CAPTURES = "__captures__"
@@ -41,7 +41,7 @@ def capture_nnx(model: nnx.Module, call: Callable | None = None) -> Capture:
             result, captured = nnx.capture(
                 _sparing(call), nnx.Intermediate, method_outputs=nnx.Intermediate
             )(copy, batch)
-        outputs = with_output(dict(_named(captured, model)), result)
+        outputs = with_output(by_name(_named(captured, model)), result)
         return outputs, nnx.state(copy, nnx.BatchStat)
 
     def check(batch: PyTree) -> None:

@@ -39,6 +39,23 @@ def test_a_model_made_for_one_batch_size_shows_its_layers():
     assert found == {"pairs": (2, 3, 1)}
 
 
+def test_what_grows_twice_with_the_batch_is_no_layer():
+    found = layers(lambda x: {"similarity": x @ x.T, "rest": 2 * x}, X)
+    assert found == {"rest": (2, 3)}
+
+
+def test_steps_are_not_taken_for_samples_where_only_one_batch_size_runs():
+    def model(x):
+        return {"steps": jnp.stack([x.reshape(2, 3)] * 2), "x": x}
+
+    assert layers(model, X) == {"x": (2, 3)}
+
+
+def test_two_outputs_of_one_name_are_refused():
+    with pytest.raises(ValueError, match=r"two outputs are called 'a\.b'"):
+        layers(lambda x: {"a": {"b": x}, "a.b": -x}, X)
+
+
 def test_dicts_and_batches_with_ids_are_examples():
     assert layers(lambda batch: batch["x"], {"x": X}) == {"output": (2, 3)}
 
