@@ -7,6 +7,7 @@ The layer they are made of may be larger than memory as well.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -48,8 +49,10 @@ def project(
             f"{activations.num_neurons} neurons; got shape {rows.shape}, which should "
             "be [directions, neurons]."
         )
-    bias = np.zeros(len(rows), np.float32)
-    values = Encoded(activations, rows.T, bias, _identity)
+    count, num_inputs = rows.shape
+    low = np.full(count, -np.inf, np.float32)
+    zeros = np.zeros(count, np.float32), low, np.zeros(num_inputs, np.float32)
+    values = Encoded(activations, Coder(rows.T, *zeros), _identity)
     return _as_layer(values, activations, names, layer)
 
 
@@ -60,13 +63,15 @@ def encode(
     *,
     center: ArrayLike | None = None,
     activation: Callable[[Array], Array] = jax.nn.relu,
+    threshold: ArrayLike | None = None,
     names: Sequence[str] = (),
     layer: str | None = None,
 ) -> Activations:
     """The latents of a sparse autoencoder: activation((x - center) @ weights + bias).
 
-    An autoencoder that compares its latents, as top-k ones do, is no function of one
-    latent at a time: put it into the model, by `call` or as a function.
+    With `threshold`, a latent is 0 where (x - center) @ weights + bias is not above it,
+    as in a JumpReLU autoencoder. One that compares its latents, as top-k ones do, is no
+    function of one latent at a time: put it into the model, as a function.
 
     Args:
         activations: The layer that the autoencoder was trained on; if on disk and of
@@ -75,6 +80,7 @@ def encode(
         bias: [latents]; none if not given.
         center: [neurons], taken from the layer first, often the decoder's bias.
         activation: Function of single numbers, such as `jax.nn.relu`.
+        threshold: [latents]; none if not given.
         names: Names of the latents; numbers if not given.
         layer: Name of the result; the layer's own if not given.
 
@@ -89,26 +95,48 @@ def encode(
             f"{activations.num_neurons} neurons; got shape {kernel.shape}, which "
             "should be [neurons, latents]."
         )
-    offset = _vector(bias, kernel.shape[1], "bias", "latent")
-    if center is not None:
-        middle = _vector(center, kernel.shape[0], "center", "neuron")
-        offset = offset - middle @ kernel
-    values = Encoded(activations, kernel, offset, activation)
+    check_of_single_numbers(activation)
+    num_inputs, num_latents = kernel.shape
+    low = np.full(num_latents, -np.inf, np.float32)
+    if threshold is not None:
+        low = _vector(threshold, num_latents, "threshold", "latent")
+    coder = Coder(
+        kernel,
+        _vector(bias, num_latents, "bias", "latent"),
+        low,
+        _vector(center, num_inputs, "center", "neuron"),
+    )
+    values = Encoded(activations, coder, activation)
     return _as_layer(values, activations, names, layer)
 
 
+class Coder(NamedTuple):
+    """What makes new neurons of those of a layer.
+
+    Attributes:
+        kernel: Weight of each of the layer's neurons in each new one.
+        bias: What is added.
+        threshold: What a new neuron must exceed not to be 0.
+        center: What is taken from the layer first.
+    """
+
+    kernel: Float[Array | np.ndarray, "inputs neurons"]
+    bias: Float[Array | np.ndarray, " neurons"]
+    threshold: Float[Array | np.ndarray, " neurons"]
+    center: Float[Array | np.ndarray, " inputs"]
+
+
 class Encoded:
-    """The matrix activation(layer @ kernel + bias), computed where it is read."""
+    """The new neurons of a layer, computed where they are read."""
 
     def __init__(
         self,
         layer: Activations,
-        kernel: Float[np.ndarray, "inputs neurons"],
-        bias: Float[np.ndarray, " neurons"],
+        coder: Coder,
         activation: Callable[[Array], Array],
     ) -> None:
-        self.layer, self.kernel, self.bias = layer, kernel, bias
-        self.shape = (layer.num_samples, kernel.shape[1])
+        self.layer, self.coder = layer, coder
+        self.shape = (layer.num_samples, coder.kernel.shape[1])
         self.dtype = np.dtype(np.float32)
         self.compute = jax.jit(partial(encoded_block, activation=activation))
 
@@ -121,17 +149,19 @@ class Encoded:
         num_bytes = values.shape[0] * values.shape[1] * self.layer.dtype.itemsize
         return np.asarray(values[:, :]) if num_bytes <= MOST_KEPT else None
 
-    def __getitem__(self, index: tuple[slice, slice]) -> np.ndarray:
-        samples, neurons = (
-            range(length)[part] for length, part in zip(self.shape, index, strict=True)
+    def __getitem__(self, index: slice | tuple[slice, slice]) -> np.ndarray:
+        of_rows, of_columns = (
+            index if isinstance(index, tuple) else (index, slice(None))
         )
+        samples = range(self.shape[0])[of_rows]
+        neurons = range(self.shape[1])[of_columns]
         if not samples or not neurons:
             return np.zeros((len(samples), len(neurons)), self.dtype)
         rows, columns = _hull(samples), _hull(neurons)
         result = np.empty((len(rows), len(columns)), self.dtype)
         for inputs, of_rows, to_rows in self._parts(rows):
             for block, of_columns, to_columns in _overlaps(columns, BLOCK_NEURONS):
-                values = np.asarray(self.compute(inputs, *self._coder(block)))
+                values = np.asarray(self.compute(inputs, self._coder(block)))
                 result[to_rows, to_columns] = values[of_rows, of_columns]
         return result[:: samples.step, :: neurons.step]
 
@@ -145,12 +175,17 @@ class Encoded:
             inputs = np.asarray(values[start:stop])
             yield _padded(inputs.astype(np.float32), height), of_block, to_rows
 
-    def _coder(self, block: int) -> tuple[np.ndarray, np.ndarray]:
-        """Kernel and bias of one block of neurons, filled up."""
-        start, stop = block * BLOCK_NEURONS, (block + 1) * BLOCK_NEURONS
+    def _coder(self, block: int) -> Coder:
+        """That of one block of neurons, filled up."""
+        part = slice(block * BLOCK_NEURONS, (block + 1) * BLOCK_NEURONS)
         width = min(BLOCK_NEURONS, self.shape[1])
-        kernel = _padded(self.kernel[:, start:stop].T, width).T
-        return kernel, _padded(self.bias[start:stop], width)
+        kernel, bias, threshold, center = self.coder
+        return Coder(
+            _padded(kernel[:, part].T, width).T,
+            _padded(bias[part], width),
+            _padded(threshold[part], width),
+            center,
+        )
 
 
 def _hull(indices: range) -> range:
@@ -177,14 +212,37 @@ def _overlaps(wanted: range, size: int) -> Iterator[tuple[int, slice, slice]]:
 
 def encoded_block(
     inputs: Float[Array, "samples inputs"],
-    kernel: Float[Array, "inputs neurons"],
-    bias: Float[Array, " neurons"],
+    coder: Coder,
     *,
     activation: Callable[[Array], Array],
 ) -> Float[Array, "samples neurons"]:
-    """activation(inputs @ kernel + bias), in full float32 on every device."""
-    sums = jnp.dot(inputs, kernel, precision=jax.lax.Precision.HIGHEST)
-    return activation(sums + bias[None, :])
+    """activation((inputs - center) @ kernel + bias), 0 where that is not above.
+
+    In full float32 on every device. The center is taken away before the product, not
+    from it: where it is much larger than what is left, the product would cancel.
+    """
+    centered = inputs - coder.center[None, :]
+    sums = jnp.dot(centered, coder.kernel, precision=jax.lax.Precision.HIGHEST)
+    latents = sums + coder.bias[None, :]
+    above = latents > coder.threshold[None, :]
+    return jnp.where(above, activation(latents), 0.0)
+
+
+def check_of_single_numbers(activation: Callable[[Array], Array]) -> None:
+    """Refuses a function of several latents, or of one that knows its place."""
+    latents = jnp.linspace(-2.0, 3.0, 24).reshape(4, 6)[:, ::-1]
+    try:
+        whole = activation(latents)
+        parts = [activation(latents[:, :2]), activation(latents[:, 2:])]
+        same = np.array_equal(whole, jnp.concatenate(parts, axis=1))
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        raise ValueError(
+            "`activation` must be a function of single numbers, such as jax.nn.relu; "
+            "got one that looks at several latents or knows which they are. Give "
+            "`threshold` for a JumpReLU, and put a top-k into the model."
+        )
 
 
 def _identity(values: Array) -> Array:

@@ -35,6 +35,32 @@ def test_latents_are_those_of_the_autoencoder(layer, rng):
     assert latents.layer == "dictionary" and latents.dtype == np.float32
 
 
+def test_a_center_far_from_zero_costs_no_digits(rng):
+    values = (3000 + rng.normal(size=(200, 8)) / 10).astype(np.float32)
+    weights = rng.normal(size=(8, 5)).astype(np.float32)
+    center = np.full(8, 3000.0)
+    expected = np.maximum((values.astype(np.float64) - center) @ weights, 0)
+    latents = encode(Activations(values), weights, center=center)
+    np.testing.assert_allclose(latents, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_latent_is_silent_up_to_its_threshold(layer, rng):
+    weights = rng.normal(size=(4, 300)).astype(np.float32)  # more than a block
+    threshold = rng.random(300)
+    sums = np.asarray(layer) @ weights
+    expected = np.where(sums > threshold, sums, 0)
+    got = encode(layer, weights, activation=jax.nn.relu, threshold=threshold)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_directions_of_latents_are_those_of_a_layer(layer, rng, monkeypatch):
+    monkeypatch.setattr("invert_jax.activations.directions.MOST_KEPT", 0)
+    latents = encode(layer, rng.normal(size=(4, 6)))
+    direction = rng.normal(size=(1, 6))
+    expected = np.asarray(latents) @ direction.T
+    np.testing.assert_allclose(project(latents, direction), expected, rtol=1e-4)
+
+
 def test_any_function_of_a_number_activates(layer, rng):
     weights = rng.normal(size=(4, 6)).astype(np.float32)
     got = encode(layer, weights, activation=lambda x: jnp.where(x > 0.5, x, 0.0))
@@ -137,6 +163,21 @@ def test_low_precision_layers_are_computed_in_float32(layer, rng):
             "per neuron, 4",
         ),
         (lambda x: project(x, np.eye(4), names=["a"]), ValueError, "got 1 for 4"),
+        (
+            lambda x: encode(x, np.eye(4), activation=jax.nn.softmax),
+            ValueError,
+            "`activation` must be a function of single numbers",
+        ),
+        (
+            lambda x: encode(x, np.eye(4), activation=lambda z: z * (z > np.ones(4))),
+            ValueError,
+            "Give `threshold` for a JumpReLU",
+        ),
+        (
+            lambda x: encode(x, np.eye(4), threshold=np.ones(3)),
+            ValueError,
+            "`threshold` must have one number per latent, 4",
+        ),
     ],
 )
 def test_wrong_directions_are_refused(wrong, error, message, layer):
