@@ -8,7 +8,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,11 @@ class StoreWriter:
             writes, record = self.pending
             for write in writes:
                 write.result()
+            if read_record(self.root, self.path) != self.record:
+                raise ValueError(
+                    f"`store` must be written by one collection at a time; another has "
+                    f"written to {self.path}. Wait for it, then run this one again."
+                )
             write_record(self.root, record)
             self.record, self.pending = record, None
 
@@ -151,6 +156,14 @@ class StoreWriter:
             ends.append(start + len(ids))
         self.waiting_ids = {}
         return parts
+
+    def keep(self) -> None:
+        """Writes what came in before an error, as far as that can be written."""
+        if self.pending is None and self.num_samples == self.record.num_samples:
+            return
+        with suppress(Exception):
+            self.flush(complete=False)
+            self._settle()
 
     def activations(self) -> dict[str, Activations]:
         """Writes the rest and opens the store."""
@@ -246,6 +259,11 @@ def _planned(
             "by `dtype`, such as dtype='float32'."
         )
     num_neurons = values.shape[-1]
+    if num_neurons == 0:
+        raise ValueError(
+            f"`store` needs layers with neurons; {name!r} has none. Leave it out of "
+            "`layers`."
+        )
     of_piece = PIECE_BYTES / (num_rows * values.dtype.itemsize)
     piece = min(_power_of_two(of_piece, 2**30), max(num_neurons, 1))
     folder = f"layers/{index}"
@@ -331,5 +349,9 @@ def writable(path: str | os.PathLike, num_samples: int) -> Iterator[None]:
                 errno.ENOSPC,
                 f"No space left for the store {path}. Free some and run the same "
                 f"`collect` again: it goes on after {num_samples} samples",
+            ) from error
+        if "PERMISSION_DENIED" in str(error):
+            raise PermissionError(
+                errno.EACCES, f"`store` must be a place to write to; {path} is not"
             ) from error
         raise

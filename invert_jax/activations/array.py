@@ -251,10 +251,17 @@ def id_array(ids: Shaped[np.ndarray, " samples"]) -> Shaped[np.ndarray, " sample
     array(['a.png', 'b.png'], dtype='<U5')
     """
     if ids.dtype.kind == "S":
-        return np.char.decode(ids, "utf-8")
+        try:
+            return np.char.decode(ids, "utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"`ids` must be text in UTF-8; got {error.object!r}."
+            ) from error
     if ids.dtype.kind == "U" or len(ids) == 0:
         return ids
     if ids.dtype.kind in "iu":
+        if ids.max() > np.iinfo(np.int64).max:
+            raise ValueError(f"`ids` must be below 2**63; got {ids.max()}.")
         return ids.astype(np.int64)
     if ids.dtype.kind in "OT" and all(isinstance(each, str) for each in ids):
         return ids.astype(str)

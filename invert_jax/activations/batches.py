@@ -185,6 +185,8 @@ def _full(batch: Batch, size: int) -> FullBatch:
 
 
 def _refuse_arrays(batches: Iterable) -> None:
+    if not isinstance(batches, Iterable):
+        raise TypeError(f"`batches` must be an iterable of batches; got {batches!r}.")
     if isinstance(batches, (Batch, Mapping)) or hasattr(batches, "shape"):
         raise TypeError(
             "`batches` must be an iterable of batches; got a single "
@@ -205,6 +207,7 @@ def _as_batch(item: Any, index: int) -> Batch:
                 f"`batches` must hold numbers; got dtype {leaf.dtype} in batch {index}"
                 f"{_place(path)}. Leave it out; names of samples go to Batch(ids=...)."
             )
+        _refuse_overflow(leaf, index, _place(path))
     return batch
 
 
@@ -212,14 +215,32 @@ def _as_array(leaf: Any) -> Any:
     return leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
 
 
+def _refuse_overflow(leaf: Any, index: int, place: str) -> None:
+    """Refuses whole numbers that JAX would wrap around."""
+    kept = jax.dtypes.canonicalize_dtype(leaf.dtype)
+    if leaf.dtype.kind not in "iu" or kept == leaf.dtype or not leaf.size:
+        return
+    limits = np.iinfo(kept)
+    if leaf.min() < limits.min or leaf.max() > limits.max:
+        raise ValueError(
+            f"`batches` must hold whole numbers that fit {kept}, as JAX computes "
+            f"without jax_enable_x64; got {leaf.min()} to {leaf.max()} in batch "
+            f"{index}{place}."
+        )
+
+
 def _num_samples(batch: Batch, what: str) -> int:
     if not jax.tree.leaves(batch.inputs):
         raise ValueError(f"{what} must hold at least one array.")
     sizes = {leaf.shape[0] if leaf.ndim else -1 for leaf in jax.tree.leaves(batch)}
     if len(sizes) != 1 or -1 in sizes:
+        shapes = [
+            f"{_part(path)}{leaf.shape}"
+            for path, leaf in jax.tree_util.tree_leaves_with_path(batch)
+        ]
         raise ValueError(
             f"{what} must have the samples as the first axis of every array; got "
-            f"shapes {[np.shape(leaf) for leaf in jax.tree.leaves(batch)]}."
+            f"shapes {', '.join(shapes)}."
         )
     (size,) = sizes
     if size == 0:
@@ -238,6 +259,11 @@ def _id_kind(batch: Batch) -> tuple:
     return (), "str" if np.asarray(batch.ids).dtype.kind == "U" else "int64"
 
 
+def _part(path: tuple) -> str:
+    """Which array of a batch, as its field and its place in it."""
+    return f"{path[0].name}{jax.tree_util.keystr(path[1:])} "
+
+
 def _place(path: tuple) -> str:
     part = " of its `where`" if path[0].idx == 1 else ""
     key = jax.tree_util.keystr(path[1:])
@@ -246,9 +272,13 @@ def _place(path: tuple) -> str:
 
 def _check_alike(first: dict[str, tuple], kinds: dict[str, tuple], index: int) -> None:
     if first.keys() != kinds.keys():
+        only, here = sorted(first.keys() - kinds.keys()), "batch 0"
+        if not only:
+            only, here = sorted(kinds.keys() - first.keys()), f"batch {index}"
         raise ValueError(
-            "`batches` must all hold the same arrays; got "
-            f"{len(kinds)} in batch {index} and {len(first)} in batch 0."
+            f"`batches` must all hold the same arrays; got {len(kinds)} in batch "
+            f"{index} and {len(first)} in batch 0. Only {here} has the array"
+            f"{only[0] or ' of its inputs'}."
         )
     for place, (shape, dtype) in kinds.items():
         wanted_shape, wanted_dtype = first[place]

@@ -92,6 +92,7 @@ def collect(
         batch_size: Samples that one device runs at a time, whatever the size of the
             batches that come in. If None: 32 on CPU, where results are then the same
             bits however the input was batched; elsewhere the first batch, shared out.
+            A model that runs on the first batch's size alone gets batches of that size.
         progress: Whether to show a bar.
 
     Returns:
@@ -105,6 +106,8 @@ def collect(
     >>> collect(model, [images[:2], images[2:]], layers="ink", progress=False)
     {'ink': Activations(3 samples, 1 neurons, float32, layer='ink')}
     """
+    if not isinstance(preprocessing, str):
+        raise TypeError(f"`preprocessing` must be a name; got {preprocessing!r}.")
     captured = capture(model, variables, call)
     incoming = alike_batches(batches)
     first = next(incoming, None)
@@ -118,6 +121,8 @@ def collect(
 
     devices = jax.local_devices()
     size = size_for(devices, batch_size, size_of(first))
+    if batch_size is None:
+        size = size_that_runs(program, captured.state, first, size)
     start = sink.num_samples
     rest = skip_samples(chain([first], incoming), start, sink.check_known)
     run = compiled(program, captured.state, plans, devices)
@@ -125,9 +130,13 @@ def collect(
         "collecting", count_samples(batches), start=start, show=progress
     ) as advance:
         stream = full_batches(rest, size)
-        for batch, numbers in run_batches(run, stream, first_sample=start):
-            sink.add(batch, numbers)
-            advance(batch.num_samples)
+        try:
+            for batch, numbers in run_batches(run, stream, first_sample=start):
+                sink.add(batch, numbers)
+                advance(batch.num_samples)
+        except BaseException:
+            sink.keep()
+            raise
     return sink.activations()
 
 
@@ -138,7 +147,10 @@ def checked_dtype(dtype: Any) -> str | None:
     'float16'
     """
     names = ("float32", "bfloat16", "float16")
-    name = None if dtype is None else str(np.dtype(dtype))
+    try:
+        name = None if dtype is None else str(np.dtype(dtype))
+    except TypeError:
+        name = str(dtype)
     if name not in (None, *names):
         raise TypeError(f"`dtype` must be {', '.join(names)} or None; got {name}.")
     return name
@@ -182,6 +194,16 @@ def _traced(
         return of(size_of(first))
 
 
+def size_that_runs(program: Program, state: PyTree, first: Batch, size: int) -> int:
+    """`size`, or that of the first batch if the model is written for it alone."""
+    if size != size_of(first):
+        try:
+            jax.eval_shape(program, state, *abstract((first.inputs, first.where), size))
+        except Exception:
+            return size_of(first)
+    return size
+
+
 def _pool_name(pool: Pool) -> str:
     # Not its text, which holds an address; the program's fingerprint has its content.
     if callable(pool):
@@ -200,6 +222,9 @@ class Gathered:
 
     def check_known(self, batch: Batch, start: int) -> None:
         """Refuses nothing: what is in memory starts from the first sample."""
+
+    def keep(self) -> None:
+        """Keeps nothing: what is in memory goes with the process."""
 
     def add(self, batch: FullBatch, numbers: Mapping[str, Numbers]) -> None:
         """Append one batch to every layer."""

@@ -179,7 +179,7 @@ class Encoded:
         """That of one block of neurons, filled up."""
         part = slice(block * BLOCK_NEURONS, (block + 1) * BLOCK_NEURONS)
         width = min(BLOCK_NEURONS, self.shape[1])
-        kernel, bias, threshold, center = self.coder
+        kernel, bias, threshold, center = map(np.asarray, self.coder)
         return Coder(
             _padded(kernel[:, part].T, width).T,
             _padded(bias[part], width),

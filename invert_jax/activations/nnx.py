@@ -15,6 +15,10 @@ from invert_jax.activations.capture import Capture, by_name, calls, with_output
 
 CALL = "__call__"
 CAPTURES = "__captures__"
+# What a model may keep of the batches that it has seen, running averages above all.
+STATISTICS = nnx.All(
+    nnx.Not(nnx.Param), nnx.Not(nnx.RngState), nnx.Not(nnx.Intermediate)
+)
 SCAN_CURE = (
     "Flax cannot capture inside a scan that carries the module along. Give a function "
     "of the batch that returns the layers you want instead of the module."
@@ -32,7 +36,7 @@ def capture_nnx(model: nnx.Module, call: Callable | None = None) -> Capture:
         model: The module; it is neither changed nor set to evaluation mode itself.
         call: From a copy of the module and a batch to the model's output.
     """
-    graph, *state = nnx.split(model, nnx.RngState, nnx.BatchStat, ...)
+    graph, *state = nnx.split(model, nnx.RngState, STATISTICS, ...)
 
     def run(state: PyTree, batch: PyTree) -> tuple[dict[str, Array], PyTree]:
         copy = nnx.merge(graph, *state)
@@ -42,7 +46,7 @@ def capture_nnx(model: nnx.Module, call: Callable | None = None) -> Capture:
                 _sparing(call), nnx.Intermediate, method_outputs=nnx.Intermediate
             )(copy, batch)
         outputs = with_output(by_name(_named(captured, model)), result)
-        return outputs, nnx.state(copy, nnx.BatchStat)
+        return outputs, nnx.state(copy, STATISTICS)
 
     def check(batch: PyTree) -> None:
         random, averages, _ = state

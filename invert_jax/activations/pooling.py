@@ -6,6 +6,7 @@ channels], has one number per neuron already and is left as it is; [samples] is 
 neuron. Undefined values, of samples that are all padding, are nan.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -53,8 +54,9 @@ def token_pool(values: Values, index: int) -> Pooled:
     """
     if values.ndim != 3 or not -values.shape[1] <= index < values.shape[1]:
         raise ValueError(
-            f"`pool={index}` needs a layer of shape [samples, positions, channels] "
-            f"with that position; got shape {values.shape}. Pool it by a function."
+            f"`pool` takes position {index}, which needs a layer of shape [samples, "
+            f"positions, channels] with that position; got shape {values.shape}. Give "
+            "a dict of pools by layer, or a function."
         )
     return values[:, index]
 
@@ -69,7 +71,7 @@ def last_pool(values: Values, where: Where = None) -> Pooled:
     if values.ndim != 3:
         raise ValueError(
             "`pool='last'` needs a layer of shape [samples, positions, channels]; got "
-            f"shape {values.shape}. Pool it by a function."
+            f"shape {values.shape}. Give a dict of pools by layer, or a function."
         )
     if where is None:
         return values[:, -1]
@@ -111,13 +113,30 @@ def pool_values(values: Values, where: Where, pool: Pool) -> Pooled:
 
 
 def _by_function(values: Values, where: Where, pool: Callable) -> Pooled:
-    numbers = pool(values) if where is None else pool(values, where=where)
+    if where is not None and not _takes_where(pool):
+        raise ValueError(
+            "`pool` must be a function that takes `where=` too, since there is a mask; "
+            "it is False at padding."
+        )
+    numbers = jnp.asarray(pool(values) if where is None else pool(values, where=where))
     if numbers.ndim != 2 or numbers.shape[0] != values.shape[0]:
         raise ValueError(
             "`pool` must return [samples, neurons]; got shape "
             f"{numbers.shape} from values of shape {values.shape}."
         )
     return numbers
+
+
+def _takes_where(pool: Callable) -> bool:
+    try:
+        signature = inspect.signature(pool)
+    except (TypeError, ValueError):  # some functions written in C tell nothing
+        return True
+    try:
+        signature.bind(None, where=None)
+    except TypeError:
+        return False
+    return True
 
 
 def checked_pool(pool: Any) -> Pool:

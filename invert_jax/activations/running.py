@@ -73,6 +73,15 @@ def plan_layers(
     where: WhereOf | Mapping[str, WhereOf] | None,
 ) -> dict[str, Plan]:
     """The layers that are wanted, each with its pool."""
+    if layers is not None and not isinstance(layers, str) and len(layers) == 0:
+        raise ValueError("`layers` must name at least one layer; got none.")
+    for function in where.values() if isinstance(where, Mapping) else [where]:
+        if not (function is None or callable(function)):
+            raise TypeError(
+                "`where` must be a function of the inputs, or a dict of such; got "
+                f"{type(function).__name__}. Masks of samples go along with them: "
+                "Batch(inputs, where=mask)."
+            )
     available = find_layers(captured, first.inputs)
     chosen = select_layers(available, layers, captured)
     if not chosen:
@@ -109,6 +118,8 @@ def size_for(
     >>> size_for(jax.devices("cpu")[:1], None, 1000)
     32
     """
+    if batch_size is not None and not isinstance(batch_size, int | np.integer):
+        raise TypeError(f"`batch_size` must be a whole number; got {batch_size!r}.")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1; got {batch_size}.")
     on_cpu = devices[0].platform == "cpu"
@@ -162,7 +173,10 @@ def layer_numbers(
     """The numbers of one layer, and whether they are finite."""
     where = None if mask is None else fitted_where(mask, values.shape, name)
     if not plan.positions:
-        pooled = pool_values(values, where, plan.pool)
+        try:
+            pooled = pool_values(values, where, plan.pool)
+        except ValueError as error:
+            raise ValueError(f"Layer {name!r}: {error}") from error
         numbers = pooled.astype(dtype or pooled.dtype)
         return Numbers(numbers, None, jnp.isfinite(numbers).all(1))
     if values.ndim < 3:

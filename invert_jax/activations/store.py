@@ -90,9 +90,9 @@ def open_store(
         Activations by layer; a single file's layer has the name of the file.
     """
     file = Path(path)
-    if file.suffix == ".npy":
+    if file.suffix == ".npy" and not file.is_dir():
         return {file.stem: Activations(open_npy(file), layer=file.stem)}
-    if file.suffix in (".h5", ".hdf5"):
+    if file.suffix in (".h5", ".hdf5") and not file.is_dir():
         return {file.stem: Activations(open_hdf5(file), layer=file.stem)}
     root = open_root(path)
     record = read_record(root, path)
@@ -128,12 +128,26 @@ class StoredMatrix:
         self.array = open_array(root, layer)
 
     def __getitem__(self, index: Any) -> np.ndarray:
+        # TensorStore takes no slice beyond the end, and none that counts from there.
+        parts = index if isinstance(index, tuple) else (index,)
+        limits = zip(parts, self.shape, strict=False)
+        inside = tuple(
+            slice(*part.indices(length)) if isinstance(part, slice) else part
+            for part, length in limits
+        )
+        if any(isinstance(part, slice) and part.step < 0 for part in inside):
+            return self[:, :][index]
+        if any(isinstance(part, slice) and part.start >= part.stop for part in inside):
+            nothing = np.broadcast_to(np.zeros((), self.dtype), self.shape)
+            return nothing[index].copy()
         with readable(self.layer.name):
-            return self.array[: self.shape[0]][index].read().result()
+            return self.array[: self.shape[0]][inside].read().result()
 
 
 def open_npy(path: Path) -> Matrix:
     """The array of a `.npy` file, mapped into memory."""
+    if not path.exists():
+        raise FileNotFoundError(f"`path` must be a .npy file; there is no {path}.")
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
@@ -179,15 +193,20 @@ def read_record(root: ts.KvStore, path: str | os.PathLike) -> Record | None:
     if read.state == "missing":
         return None
     try:
-        fields = json.loads(read.value)
-    except ValueError as error:
+        fields = dict(json.loads(read.value))
+        if fields.pop("format", None) != FORMAT:
+            raise ValueError(
+                f"`path` must be a store of this version; {path} is of another, or "
+                "none."
+            )
+        layers = tuple(StoredLayer(**layer) for layer in fields.pop("layers"))
+        return Record(layers=layers, **fields)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"The record {RECORD} of {path} is damaged.") from error
-    if fields.pop("format", None) != FORMAT:
+    except (TypeError, KeyError) as error:
         raise ValueError(
-            f"`path` must be a store of this version; {path} is of another, or none."
-        )
-    layers = tuple(StoredLayer(**layer) for layer in fields.pop("layers"))
-    return Record(layers=layers, **fields)
+            f"The record {RECORD} of {path} is damaged, or of another version: {error}."
+        ) from error
 
 
 def write_record(root: ts.KvStore, record: Record) -> None:

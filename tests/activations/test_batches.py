@@ -103,6 +103,21 @@ def test_batches_that_do_not_fit_are_refused(batches, error, message):
         list(alike_batches(batches))
 
 
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1])
+def test_whole_numbers_that_jax_would_wrap_are_refused(value):
+    batches = [Batch({"tokens": np.array([0, value])})]
+    with pytest.raises(ValueError, match=r"fit int32.*in batch 0 at \['tokens'\]"):
+        list(alike_batches(batches))
+
+
+def test_the_array_that_differs_is_named():
+    x = np.zeros((2, 3))
+    with pytest.raises(ValueError, match=r"inputs \(2, 3\), ids \(3,\)"):
+        list(alike_batches([Batch(x, ids=np.arange(3))]))
+    with pytest.raises(ValueError, match="Only batch 0 has the array of its `where`"):
+        list(alike_batches([Batch(x, where=x > 0), Batch(x)]))
+
+
 def test_a_batch_size_below_one_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         batched(np.zeros(3), 0)

@@ -131,6 +131,13 @@ def test_two_processes_collect_their_samples_into_one_layer(tmp_path):
     assert whole.ids is not None and whole.ids.tolist() == list(range(90))
 
 
+def test_a_model_of_one_batch_size_gets_batches_of_that(rng):
+    inputs = rng.normal(size=(20, 6)).astype(np.float32)
+    model = lambda x: x.reshape(8, 2, 3)  # noqa: E731
+    got = collect(model, batched(inputs, 8), pool="flatten", progress=False)
+    np.testing.assert_array_equal(got["output"], inputs)
+
+
 def test_batches_may_come_from_a_generator(images):
     got = collect(convolve, (images[i : i + 2] for i in range(0, 7, 2)), progress=False)
     assert got["logits"].shape == (7, 5)
@@ -252,7 +259,20 @@ def test_nan_at_padding_does_no_harm(images):
         ({"batches": []}, ValueError, "at least one batch"),
         ({"layers": "conv"}, ValueError, "It has: hidden, logits"),
         ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
-        ({"layers": []}, ValueError, "at least one"),
+        ({"dtype": "flot32"}, TypeError, "`dtype` must be float32, .* got flot32"),
+        ({"layers": []}, ValueError, "`layers` must name at least one layer"),
+        ({"pool": "cls"}, ValueError, "Layer 'hidden': `pool` takes position 0"),
+        ({"pool": "last"}, ValueError, "Layer 'hidden': `pool='last'` needs"),
+        ({"pool": lambda x: 1.0}, ValueError, "must return .samples, neurons."),
+        (
+            {
+                "layers": "hidden",
+                "pool": lambda x: x[:, 0, 0],
+                "where": lambda x: x[..., 0] > 0,
+            },
+            ValueError,
+            "must be a function that takes `where=` too",
+        ),
         ({"pool": "median"}, ValueError, "'median'"),
         ({"pool": {"conv": "max"}}, ValueError, "matches none of hidden, logits"),
         ({"pool": "positions"}, ValueError, "'logits' has"),

@@ -102,6 +102,21 @@ class Insistent(nnx.Module):
         return self.dropout(x, deterministic=False)
 
 
+class Average(nnx.Variable):
+    """A kind of variable of the user's own."""
+
+
+class Averaging(nnx.Module):
+    """Keeps an average of what it has seen, in a variable that eval() ignores."""
+
+    def __init__(self):
+        self.average = Average(jnp.zeros(4))
+
+    def __call__(self, x):
+        self.average[...] = 0.9 * self.average[...] + 0.1 * x.mean(0)
+        return x - self.average[...][None]
+
+
 @pytest.fixture
 def vectors(rng):
     return rng.normal(size=(5, 4)).astype(np.float32)
@@ -197,6 +212,11 @@ class Calm(nnx.Module):
 
     def __call__(self, x):
         return self.dropout(self.norm(x))
+
+
+def test_a_model_that_changes_variables_of_its_own_is_refused(vectors):
+    with pytest.raises(ValueError, match="it needs or changes average though"):
+        collect(Averaging(), [vectors])
 
 
 def test_state_that_is_only_copied_is_no_training(vectors):

@@ -114,8 +114,11 @@ def test_position_ids_name_sample_and_position():
         (lambda: checked_pool(1.5), "got 1.5"),
         (lambda: checked_pool(True), "got True"),
         (lambda: token_pool(VALUES, 3), "with that position"),
-        (lambda: token_pool(VALUES[:, None], 0), "Pool it by a function"),
-        (lambda: last_pool(VALUES[:, None]), "Pool it by a function"),
+        (
+            lambda: token_pool(VALUES[:, None], 0),
+            "dict of pools by layer, or a function",
+        ),
+        (lambda: last_pool(VALUES[:, None]), "dict of pools by layer, or a function"),
         (lambda: fitted_where(jnp.ones((1, 4), bool), (1, 3, 2), "x"), "layer 'x'"),
         (lambda: fitted_where(jnp.ones(1, bool), (1, 3, 2), "x"), "positions"),
     ],

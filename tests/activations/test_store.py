@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -52,6 +53,14 @@ def stop_after(batches, count):
     """Batches whose source fails, as a killed run's does."""
     yield from batches[:count]
     raise KeyboardInterrupt
+
+
+def watched(batches, path):
+    """Batches whose source fails once the record has some samples."""
+    for batch in batches:
+        yield batch
+        if json.loads((path / RECORD).read_text())["num_samples"] >= 32:
+            raise ValueError("recorded")
 
 
 def test_a_store_holds_what_memory_would(inputs, tmp_path, small_files):
@@ -135,6 +144,40 @@ def test_a_stopped_collection_goes_on_where_it_stopped(
     assert_same(collect(model, batches, **settings), expected)
 
 
+def test_what_came_in_before_an_error_is_kept(inputs, tmp_path):
+    bad = np.concatenate([inputs, np.full((1, 3, 8), np.nan, np.float32)])
+    with pytest.raises(ValueError, match="for sample 100"):
+        gather(bad, tmp_path, ids=None, batch_size=4)
+    assert json.loads((tmp_path / RECORD).read_text())["num_samples"] == 100
+
+
+def test_a_second_writer_is_noticed(inputs, tmp_path):
+    def batches(again):
+        for index, batch in enumerate(batched(inputs, 16, ids=IDS)):
+            if index == 3 and again:
+                collect(model, batches(False), store=tmp_path, progress=False)
+            yield batch
+
+    with pytest.raises(ValueError, match="one collection at a time; another has"):
+        collect(model, batches(True), store=tmp_path, progress=False)
+    assert_same(open_store(tmp_path), collect(model, batches(False), progress=False))
+
+
+@pytest.mark.parametrize("name", ["acts.h5", "acts.npy"])
+def test_a_store_may_have_any_name(name, inputs, tmp_path):
+    gather(inputs, tmp_path / name)
+    assert_same(open_store(tmp_path / name), gather(inputs))
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [np.s_[-1:], np.s_[:, -2:], np.s_[90:200, 1:2], np.s_[5:2], np.s_[::-30, ::2]],
+)
+def test_a_layer_on_disk_is_sliced_like_an_array(cut, inputs, tmp_path):
+    values = gather(inputs, tmp_path)["first"].values
+    np.testing.assert_array_equal(values[cut], values[:, :][cut], strict=True)
+
+
 def test_a_finished_store_is_not_computed_again(inputs, tmp_path):
     expected = gather(inputs, tmp_path)
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
@@ -150,9 +193,8 @@ def test_a_finished_store_takes_more_samples(inputs, tmp_path, small_files):
 def test_time_alone_makes_a_record(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(appending, "FLUSH_SECONDS", 0.0)
     batches = batched(inputs, 16, ids=IDS)
-    with pytest.raises(KeyboardInterrupt):
-        collect(model, stop_after(batches, 5), store=tmp_path, batch_size=8)
-    assert json.loads((tmp_path / RECORD).read_text())["num_samples"] >= 48
+    with pytest.raises(ValueError, match="recorded"):
+        collect(model, watched(batches, tmp_path), store=tmp_path, batch_size=8)
     got = collect(model, batches, store=tmp_path, batch_size=8, progress=False)
     assert_same(got, collect(model, batches, progress=False))
 
@@ -231,6 +273,16 @@ def test_a_store_of_other_weights_is_refused(given, inputs, tmp_path):
     run(2.0)
     with pytest.raises(ValueError, match=r"variables differ|The model"):
         run(3.0)
+
+
+def test_code_that_jax_does_not_see_is_not_stored(inputs, tmp_path):
+    def model(x):
+        kind = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        return jax.lax.map(lambda y: y, jax.pure_callback(np.asarray, kind, x))
+
+    assert collect(model, [inputs], progress=False)["output"].num_samples == 100
+    with pytest.raises(ValueError, match=r"this one has a pure_callback.*in memory"):
+        collect(model, [inputs], store=tmp_path, progress=False)
 
 
 def test_fewer_samples_than_the_store_has_are_refused(inputs, tmp_path):
