@@ -102,12 +102,15 @@ class StoreWriter:
         else:
             given = (batch.inputs, batch.where)
             self.inputs.update(jax.tree.map(lambda leaf: leaf[:num_samples], given))
+        of_positions: dict[str, np.ndarray] = {}
         for name, plan in self.plans.items():
             values, of_rows = rows(plan, numbers[name], ids, self.num_samples)
             appender = self.appenders[name]
             appender.add(values)
             if plan.positions and of_rows is not None:
-                self.waiting_ids.setdefault(appender.layer.ids, []).append(of_rows)
+                of_positions[appender.layer.ids] = of_rows
+        for name, of_rows in of_positions.items():
+            self.waiting_ids.setdefault(name, []).append(of_rows)
         self.num_samples += num_samples
         full = any(appender.is_full for appender in self.appenders.values())
         if full or time.monotonic() - self.flushed > FLUSH_SECONDS:
@@ -244,14 +247,15 @@ def planned_layers(
     )
     num_samples = _power_of_two(BUFFER_BYTES / max(sample_bytes, 1), MOST_SAMPLES)
     return tuple(
-        _planned(index, name, plan, shapes[name].values, num_samples * positions[name])
+        _planned(index, name, plan, shapes[name], num_samples * positions[name])
         for index, (name, plan) in enumerate(plans.items())
     )
 
 
 def _planned(
-    index: int, name: str, plan: Plan, values: Any, num_rows: int
+    index: int, name: str, plan: Plan, numbers: Numbers, num_rows: int
 ) -> StoredLayer:
+    values = numbers.values
     dtype = str(np.dtype(values.dtype))
     if dtype not in DTYPES:
         raise TypeError(
@@ -267,6 +271,10 @@ def _planned(
     of_piece = PIECE_BYTES / (num_rows * values.dtype.itemsize)
     piece = min(_power_of_two(of_piece, 2**30), max(num_neurons, 1))
     folder = f"layers/{index}"
+    ids = SAMPLES
+    if plan.positions:  # those without padding are the same for all layers of a shape
+        whole = "x".join(map(str, values.shape[1:-1]))
+        ids = folder if numbers.kept is not None else f"positions/{whole}"
     return StoredLayer(
         name=name,
         folder=folder,
@@ -275,7 +283,7 @@ def _planned(
         num_neurons=num_neurons,
         shape=list(plan.layer.shape),
         pool=plan.pool if isinstance(plan.pool, str) else "",
-        ids=folder if plan.positions else SAMPLES,
+        ids=ids,
         chunk=[num_rows, -(-num_neurons // piece) * piece, piece],
     )
 

@@ -106,16 +106,17 @@ def open_store(
             f"{record.num_samples} samples. Run the same `collect` again to finish it, "
             "or read what there is by partial=True."
         )
-    return {layer.name: _activations(root, record, layer) for layer in record.layers}
-
-
-def _activations(root: ts.KvStore, record: Record, layer: StoredLayer) -> Activations:
-    return Activations(
-        StoredMatrix(root, layer),
-        neuron_names(tuple(layer.shape), layer.pool),
-        ids=read_ids(root, layer.ids, record.id_parts),
-        layer=layer.name,
-    )
+    lists = {layer.ids for layer in record.layers}
+    ids = {name: read_ids(root, name, record.id_parts) for name in lists}
+    return {
+        layer.name: Activations(
+            StoredMatrix(root, layer),
+            neuron_names(tuple(layer.shape), layer.pool),
+            ids=ids[layer.ids],
+            layer=layer.name,
+        )
+        for layer in record.layers
+    }
 
 
 class StoredMatrix:

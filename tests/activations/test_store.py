@@ -151,6 +151,16 @@ def test_what_came_in_before_an_error_is_kept(inputs, tmp_path):
     assert json.loads((tmp_path / RECORD).read_text())["num_samples"] == 100
 
 
+def test_layers_of_one_shape_share_the_ids_of_their_positions(inputs, tmp_path):
+    twice = lambda x: {"a": x, "b": -x, "c": x[:, :2]}  # noqa: E731
+    expected = gather(inputs, function=twice, pool="positions")
+    got = gather(inputs, tmp_path, function=twice, pool="positions")
+    assert_same(got, expected)
+    assert got["a"].ids is got["b"].ids and got["a"].ids is not got["c"].ids
+    lists = sorted(str(each.relative_to(tmp_path)) for each in tmp_path.glob("ids/*/*"))
+    assert lists == ["ids/positions/2", "ids/positions/3", "ids/samples/0.npy"]
+
+
 def test_a_second_writer_is_noticed(inputs, tmp_path):
     def batches(again):
         for index, batch in enumerate(batched(inputs, 16, ids=IDS)):
