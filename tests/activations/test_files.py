@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from invert_jax.activations import Activations, Batch, collect
+from invert_jax.activations import Activations, Batch, collect, open_store
 from invert_jax.activations.files import read_activations
 
 
@@ -99,3 +99,47 @@ def test_what_is_no_activations_is_refused(tmp_path, values, name, message):
     np.savez(tmp_path / "ids.npz", ids=np.arange(3))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         read_activations(tmp_path / name)
+
+
+def test_numpy_files_are_read_like_stores(rng, tmp_path):
+    values = rng.normal(size=(20, 5)).astype(np.float32)
+    np.save(tmp_path / "layer4.npy", values)
+
+    layer = open_store(tmp_path / "layer4.npy")["layer4"]
+
+    assert isinstance(layer.values, np.memmap)
+    np.testing.assert_array_equal(layer.block(1, 3), values[:, 1:3])
+
+
+def test_damaged_and_pickled_numpy_files_are_refused(rng, tmp_path):
+    np.save(tmp_path / "short.npy", rng.normal(size=(20, 5)))
+    content = (tmp_path / "short.npy").read_bytes()
+    (tmp_path / "short.npy").write_bytes(content[:-100])
+    np.save(tmp_path / "pickled.npy", np.array([{}]), allow_pickle=True)
+    (tmp_path / "empty.npy").write_bytes(b"")
+    for name in ("short", "pickled", "empty"):
+        with pytest.raises(ValueError, match=r"must be a whole \.npy file"):
+            open_store(tmp_path / f"{name}.npy")
+
+
+def test_the_references_hdf5_files_are_read_like_stores(rng, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    values = rng.normal(size=(20, 5)).astype(np.float32)
+    with h5py.File(tmp_path / "layer4.h5", "w") as file:
+        file.create_dataset("Y", data=values, maxshape=(None, 5), chunks=(4, 5))
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.create_dataset("X", data=values)
+    (tmp_path / "cut.h5").write_bytes((tmp_path / "layer4.h5").read_bytes()[:200])
+
+    layer = open_store(tmp_path / "layer4.h5")["layer4"]
+
+    np.testing.assert_array_equal(layer.block(1, 3), values[:, 1:3])
+    np.testing.assert_array_equal(layer, values)
+    with pytest.raises(ValueError, match="a data set 'Y'"):
+        open_store(tmp_path / "other.h5")
+    with pytest.raises(ValueError, match="must be a whole HDF5 file"):
+        open_store(tmp_path / "cut.h5")
+    with pytest.raises(FileNotFoundError, match=r"there is no .*none\.npy"):
+        open_store(tmp_path / "none.npy")
+    with pytest.raises(FileNotFoundError, match=r"there is no .*none\.h5"):
+        open_store(tmp_path / "none.h5")

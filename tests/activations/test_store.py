@@ -2,10 +2,6 @@
 
 import functools
 import json
-import os
-import shutil
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +9,7 @@ import numpy as np
 import pytest
 
 from invert_jax.activations import appending
-from invert_jax.activations.batches import Batch, batched
+from invert_jax.activations.batches import batched
 from invert_jax.activations.collection import collect
 from invert_jax.activations.store import RECORD, StoredMatrix, open_store
 
@@ -367,167 +363,3 @@ def test_a_type_that_is_no_float_is_refused(inputs):
 def test_numbers_too_large_for_the_type_are_refused(inputs):
     with pytest.raises(ValueError, match="infinity, as float16, for sample 0"):
         gather(inputs * 0 + 1e6, dtype="float16", layers="first", pool="mean")
-
-
-def test_numpy_files_are_read_like_stores(rng, tmp_path):
-    values = rng.normal(size=(20, 5)).astype(np.float32)
-    np.save(tmp_path / "layer4.npy", values)
-
-    layer = open_store(tmp_path / "layer4.npy")["layer4"]
-
-    assert isinstance(layer.values, np.memmap)
-    np.testing.assert_array_equal(layer.block(1, 3), values[:, 1:3])
-
-
-def test_damaged_and_pickled_numpy_files_are_refused(rng, tmp_path):
-    np.save(tmp_path / "short.npy", rng.normal(size=(20, 5)))
-    content = (tmp_path / "short.npy").read_bytes()
-    (tmp_path / "short.npy").write_bytes(content[:-100])
-    np.save(tmp_path / "pickled.npy", np.array([{}]), allow_pickle=True)
-    (tmp_path / "empty.npy").write_bytes(b"")
-    for name in ("short", "pickled", "empty"):
-        with pytest.raises(ValueError, match=r"must be a whole \.npy file"):
-            open_store(tmp_path / f"{name}.npy")
-
-
-def test_the_references_hdf5_files_are_read_like_stores(rng, tmp_path):
-    h5py = pytest.importorskip("h5py")
-    values = rng.normal(size=(20, 5)).astype(np.float32)
-    with h5py.File(tmp_path / "layer4.h5", "w") as file:
-        file.create_dataset("Y", data=values, maxshape=(None, 5), chunks=(4, 5))
-    with h5py.File(tmp_path / "other.h5", "w") as file:
-        file.create_dataset("X", data=values)
-    (tmp_path / "cut.h5").write_bytes((tmp_path / "layer4.h5").read_bytes()[:200])
-
-    layer = open_store(tmp_path / "layer4.h5")["layer4"]
-
-    np.testing.assert_array_equal(layer.block(1, 3), values[:, 1:3])
-    np.testing.assert_array_equal(layer, values)
-    with pytest.raises(ValueError, match="a data set 'Y'"):
-        open_store(tmp_path / "other.h5")
-    with pytest.raises(ValueError, match="must be a whole HDF5 file"):
-        open_store(tmp_path / "cut.h5")
-    with pytest.raises(FileNotFoundError, match=r"there is no .*none\.h5"):
-        open_store(tmp_path / "none.h5")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_full_disk_is_named_and_the_collection_goes_on(rng, small_disk, monkeypatch):
-    monkeypatch.setattr(appending, "MOST_SAMPLES", 16)
-    values = rng.normal(size=(128, 1024)).astype(np.float32)
-
-    def run():
-        batches = [Batch(values[i : i + 8]) for i in range(0, 128, 8)]
-        return collect(
-            lambda x: x,
-            batches,
-            store=small_disk / "acts",
-            batch_size=8,
-            progress=False,
-        )
-
-    with pytest.raises(OSError, match=r"No space left for the store.*goes on after"):
-        run()
-    record = json.loads((small_disk / "acts" / RECORD).read_text())
-    assert 0 < record["num_samples"] < 128
-    remount = ["mount", "-o", "remount,size=4m", str(small_disk)]
-    subprocess.run(remount, check=True)
-    np.testing.assert_array_equal(run()["output"], values)
-
-
-KILLED = """
-import json, os, random, signal, sys, time
-from pathlib import Path
-import numpy as np
-from invert_jax.activations import appending, batched, collect, open_store
-
-appending.MOST_SAMPLES = 16
-NUM_SAMPLES = 256
-
-def batches():
-    values = np.random.default_rng(0).normal(size=(NUM_SAMPLES, 3, 64))
-    for batch in batched(values.astype(np.float32), 8, ids=np.arange(NUM_SAMPLES)):
-        time.sleep(0.02)  # 0.6 s in all: longer than any wait before a kill
-        yield batch
-
-def model(x):
-    return {"tokens": 2 * x, "first": x[:, 0]}
-
-def run(store):
-    return collect(
-        model, batches(), store=store, batch_size=8, progress=False,
-        pool={"tokens": "positions"}, where={"tokens": lambda x: x[..., 0] > 0},
-    )
-
-def done(store):
-    record = Path(store) / "invert_jax.json"
-    return json.loads(record.read_text())["num_samples"] if record.exists() else 0
-
-def attempt(store, seconds, progress):
-    child = os.fork()
-    if child == 0:
-        failed = 1
-        try:
-            run(store)
-            failed = 0
-        finally:
-            os._exit(failed)
-    before, start, waited = done(store), time.monotonic(), not progress
-    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
-        if not waited and done(store) > before:
-            waited, start = True, time.monotonic()
-        if waited and time.monotonic() - start > seconds:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return True
-        time.sleep(0.003)
-    assert ended[1] == 0, ended
-    return False
-
-kills = []
-for seed in map(int, sys.argv[2:]):
-    rng, store = random.Random(seed), f"{sys.argv[1]}/{seed}"
-    attempt(store, rng.uniform(0, 1), progress=False)
-    while attempt(store, rng.uniform(0, 0.25), progress=True):
-        kills.append(done(store))
-expected = run(None)
-for seed in sys.argv[2:]:
-    stored = open_store(f"{sys.argv[1]}/{seed}")
-    for name, layer in expected.items():
-        np.testing.assert_array_equal(stored[name], layer, strict=True)
-        np.testing.assert_array_equal(stored[name].ids, layer.ids)
-print(json.dumps(kills))
-"""
-
-
-def kill_and_resume(folder, seeds):
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLED, str(folder), *map(str, seeds)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"JAX_PLATFORMS": "cpu"},
-    )
-    assert done.returncode == 0, done.stderr
-    midway = [samples for samples in json.loads(done.stdout) if 0 < samples < 256]
-    assert len(midway) >= len(seeds)
-    return midway
-
-
-def test_a_killed_collection_ends_with_the_same_store(tmp_path):
-    kill_and_resume(tmp_path, range(3))
-
-
-@pytest.mark.slow
-def test_many_killed_collections_end_with_the_same_store(tmp_path):
-    midway = kill_and_resume(tmp_path, range(3, 23))
-    print(f"killed {len(midway)} times, after {min(midway)} to {max(midway)} samples")
