@@ -191,7 +191,9 @@ def compare(
         a: One set of labels.
         b: Another, from the same or from another table of concepts.
         match: "neuron" for neurons of the same index; "overlap" for each label of `a`
-            the label of `b` that holds on the most similar samples (Jaccard index).
+            the label of `b` that holds on the most similar samples (Jaccard index), and
+            for each label of `b` left over that of `a`; of equal ones the neuron of the
+            same index.
         concepts: The table of both, or one for each, of the same samples. Needed for
             overlaps, and to see that different formulas hold on the same samples.
         names: What to call the two where they are shown, such as "epoch 1" and "epoch
@@ -267,14 +269,27 @@ def _by_neuron(
 def _by_overlap(
     a: Explanations, b: Explanations, supports: Supports
 ) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
-    """For each label of `a` the most similar of `b`; then the labels of `b` left."""
+    """For each label of `a` the most similar of `b`, and for those of `b` left of `a`.
+
+    -1 where every overlap is 0.
+    """
     first, others = np.flatnonzero(is_label(a)), np.flatnonzero(is_label(b))
-    second = np.full(len(first), -1)
-    if len(first) and len(others):
-        places, overlap = supports.best_of_second(first, others)
-        second = np.where(overlap > 0, others[places], -1)
+    second = _most_similar(supports, first, others)
     left = np.setdiff1d(others, second)
-    return np.append(first, np.full(len(left), -1)), np.append(second, left)
+    of_left = _most_similar(supports.turned, left, first)
+    return np.append(first, of_left), np.append(second, left)
+
+
+def _most_similar(
+    supports: Supports,
+    first: Int[np.ndarray, " labels"],
+    others: Int[np.ndarray, " others"],
+) -> Int[np.ndarray, " labels"]:
+    """For each of `first` that of `others` of largest overlap; -1 where all are 0."""
+    if not len(first) or not len(others):
+        return np.full(len(first), -1)
+    places, overlap = supports.best_of_second(first, others)
+    return np.where(overlap > 0, others[places], -1)
 
 
 def _outcomes(

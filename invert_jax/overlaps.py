@@ -20,11 +20,13 @@ class Supports(NamedTuple):
         first: Of `a`; nowhere without a formula.
         second: Of `b`.
         counts: Samples of each row.
+        neurons: Index of each neuron in its layer, of `a` and of `b`.
     """
 
     first: Bool[np.ndarray, "neurons_a rows"]
     second: Bool[np.ndarray, "neurons_b rows"]
     counts: Int[np.ndarray, " rows"]
+    neurons: tuple[Int[np.ndarray, " neurons_a"], Int[np.ndarray, " neurons_b"]]
 
     @classmethod
     def of(
@@ -51,7 +53,17 @@ class Supports(NamedTuple):
         pair = of_a.row_of_sample.astype(np.int64) * of_b.num_rows + of_b.row_of_sample
         pairs, counts = np.unique(pair, return_counts=True)
         rows_a, rows_b = np.divmod(pairs, of_b.num_rows)
-        return cls(_masks(a, of_a)[:, rows_a], _masks(b, of_b)[:, rows_b], counts)
+        return cls(
+            _masks(a, of_a)[:, rows_a],
+            _masks(b, of_b)[:, rows_b],
+            counts,
+            (a.neurons, b.neurons),
+        )
+
+    @property
+    def turned(self) -> "Supports":
+        """The same with `a` and `b` in each other's place."""
+        return Supports(self.second, self.first, self.counts, self.neurons[::-1])
 
     def overlap_of_pairs(
         self, first: Int[np.ndarray, " pairs"], second: Int[np.ndarray, " pairs"]
@@ -68,7 +80,10 @@ class Supports(NamedTuple):
     def best_of_second(
         self, first: Int[np.ndarray, " labels"], second: Int[np.ndarray, " others"]
     ) -> tuple[Int[np.ndarray, " labels"], Float[np.ndarray, " labels"]]:
-        """For each of some neurons of `a` the place in `second` of largest overlap."""
+        """For each of some neurons of `a` the place in `second` of largest overlap.
+
+        Of equal overlaps that of the neuron of the same index wins, then the first.
+        """
         weights = self.counts.astype(np.float64)
         others = sp.csr_array(self.second[second].T.astype(np.float64))
         sizes = self.second[second] @ self.counts
@@ -80,9 +95,11 @@ class Supports(NamedTuple):
             # Whole numbers below 2**53 are exact in float64.
             shared = (masks * weights) @ others
             either = (masks @ self.counts)[:, None] + sizes - shared
-            overlaps = _ratio(shared, either)
-            places[here] = overlaps.argmax(1)
+            overlaps = np.nan_to_num(_ratio(shared, either))
             best[here] = overlaps.max(1)
+            is_same = self.neurons[0][first[here], None] == self.neurons[1][second]
+            ties = overlaps == best[here, None]
+            places[here] = (ties * (1 + is_same)).argmax(1)
         return places, best
 
 

@@ -72,6 +72,27 @@ def test_by_overlap_each_label_finds_the_most_similar_one(a, b, concepts):
     assert (found.overlap == 1).all()
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 2, 3, 1, 0]])
+def test_by_overlap_a_set_is_itself_in_any_order(a, concepts, order):
+    """Neurons 0 and 4 hold on the same samples, and each finds itself."""
+    found = compare(a, a.take(order), match="overlap", concepts=concepts)
+    assert found.counts == {"kept": 4}
+    np.testing.assert_array_equal(
+        found.a.neurons[found.first], found.b.neurons[found.second]
+    )
+
+
+def test_by_overlap_each_label_of_b_has_its_own_best_of_a(a, concepts):
+    """Of b, "pet" (cat or dog) is the best of none, and half of it is cat."""
+    pet = concepts.masks()[:, [3]]
+    b = explained(np.column_stack([concepts.masks()[:, :1], pet]), concepts)
+    found = compare(a.take([0, 4]), b, match="overlap", concepts=concepts)
+    assert found.outcome.tolist() == ["kept", "kept", "changed"]
+    assert found.first.tolist() == [0, 1, 0]
+    assert found.second.tolist() == [0, 0, 1]
+    assert found.overlap.tolist() == [1, 1, 0.5]
+
+
 def test_labels_that_no_other_resembles_stand_alone(a, b, concepts):
     cat, dog = a.take([0]), b.take([3])
     found = compare(cat, dog, match="overlap", concepts=concepts)
