@@ -218,6 +218,7 @@ def compare(
             )
     if match not in MATCHES:
         raise ValueError(f"`match` must be {' or '.join(MATCHES)}; got {match!r}.")
+    _check_signs(a, b)
     names = _checked_names(a, b, names)
     supports = None if concepts is None else Supports.of(a, b, concepts)
     if match == "overlap":
@@ -234,6 +235,17 @@ def compare(
         overlap[both] = supports.overlap_of_pairs(first[both], second[both])
     outcome = _outcomes(a, b, first, second, overlap)
     return Comparison(a, b, first, second, overlap, outcome, match, names)
+
+
+def _check_signs(a: Explanations, b: Explanations) -> None:
+    """Refuse labels of what neurons are high for beside those of what for low."""
+    signs = a.settings.sign, b.settings.sign
+    if signs[0] != signs[1]:
+        raise ValueError(
+            "`a` and `b` must be explained with the same `sign`, since equal labels of "
+            f"different signs say opposite things; got {signs[0]} and {signs[1]}. "
+            f'Explain one of them again: explain(..., sign="{signs[0]}").'
+        )
 
 
 def _checked_names(

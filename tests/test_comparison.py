@@ -237,6 +237,14 @@ def test_wrong_settings_are_refused(a, b, settings, match):
         compare(a, b, **settings)
 
 
+def test_labels_of_different_signs_are_refused(a, concepts):
+    settings = dataclasses.replace(a.settings, sign="negative")
+    negative = dataclasses.replace(a, settings=settings)
+    assert compare(negative, negative, concepts=concepts).counts["kept"] == 4
+    with pytest.raises(ValueError, match="same `sign`.* got positive and negative"):
+        compare(a, negative)
+
+
 def test_layers_without_a_common_neuron_need_overlaps(a, b):
     with pytest.raises(ValueError, match="needs neurons that both have"):
         compare(a.take([0]), b.take([1]))
