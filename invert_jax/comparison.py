@@ -42,9 +42,10 @@ class Comparison:
         second: Position in `b`.
         overlap: Samples where both labels hold over those where either does; nan where
             one is missing, and without concepts.
-        outcome: Of each pair: "kept" if the formulas are equivalent or hold on the same
-            samples, "changed", "lost" or "gained" where one label is not to be used,
-            "unlabeled" where neither is, "only in a" or "only in b".
+        outcome: Of each pair: "kept" if both labels hold on the same samples or, without
+            concepts, if the formulas are equivalent by the names they use; "changed" if
+            not; "lost" or "gained" where one label is not to be used, "unlabeled" where
+            neither is, "only in a" or "only in b".
         match: How pairs were made.
         names: What the two sets are called where they are shown.
     """
@@ -321,11 +322,13 @@ def _outcomes(
     ).astype(object)
     outcome[second < 0] = ONLY_A
     outcome[first < 0] = ONLY_B
-    for pair in np.flatnonzero(outcome == CHANGED):
+    outcome[(outcome == CHANGED) & (overlap == 1)] = KEPT
+    # Names can mean other things in another table: they count where nothing else does.
+    for pair in np.flatnonzero((outcome == CHANGED) & np.isnan(overlap)):
         one = a.formula(int(first[pair]))
         other = b.formula(int(second[pair]))
         assert one is not None and other is not None
-        if overlap[pair] == 1 or are_equivalent(one, other):
+        if are_equivalent(one, other):
             outcome[pair] = KEPT
     return outcome.astype(str)
 

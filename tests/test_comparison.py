@@ -116,6 +116,21 @@ def test_formulas_that_hold_on_the_same_samples_are_kept(a, concepts):
     assert found.counts == {"kept": 3, "lost": 1, "unlabeled": 1}
 
 
+def test_one_name_for_different_things_is_no_label_kept(a, concepts):
+    """Of another table, where cat and dog have each other's name."""
+    swapped = ij.Concepts.from_masks(
+        concepts.masks()[:, [1, 0, 2, 3]], np.array(NAMES).tolist()
+    )
+    b = explained(
+        np.column_stack([swapped.masks()[:, :2], np.zeros((NUM_SAMPLES, 3))]), swapped
+    )
+    cats = a.take([0]), b.take([0])
+    assert str(cats[0].formula(0)) == str(cats[1].formula(0)) == "cat"
+    assert compare(*cats).counts == {"kept": 1}
+    found = compare(*cats, concepts=(concepts, swapped))
+    assert found.counts == {"changed": 1} and found.overlap.tolist() == [0]
+
+
 def test_the_order_of_samples_changes_no_overlap(a, b, concepts, rng):
     shuffled = concepts.take(rng.permutation(NUM_SAMPLES))
     for match in ("neuron", "overlap"):
