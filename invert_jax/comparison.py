@@ -42,8 +42,8 @@ class Comparison:
         second: Position in `b`.
         overlap: Samples where both labels hold over those where either does; nan where
             one is missing, and without concepts.
-        outcome: Of each pair: "kept" if both labels hold on the same samples or, without
-            concepts, if the formulas are equivalent by the names they use; "changed" if
+        outcome: Of each pair: "kept" if both labels hold on the same samples (without
+            concepts, if the formulas are equivalent by the names in them), "changed" if
             not; "lost" or "gained" where one label is not to be used, "unlabeled" where
             neither is, "only in a" or "only in b".
         match: How pairs were made.

@@ -11,6 +11,8 @@ from invert_jax.explanations import Explanations
 from invert_jax.holdout import FormulaMasks, literals_of
 
 BLOCK = 1024
+# Labels that are held against the concepts they are said to be of.
+CHECKED = 1_000
 
 
 class Supports(NamedTuple):
@@ -43,13 +45,20 @@ class Supports(NamedTuple):
             concepts: The table of both, or one for each, of the same samples.
         """
         tables = (concepts, concepts) if isinstance(concepts, Concepts) else concepts
-        if len(tables) != 2 or not all(isinstance(each, Concepts) for each in tables):
-            raise TypeError("`concepts` must be a Concepts table, or one for each.")
-        of_a, of_b = (
-            concepts_in_order(table, each, f" {name!r}")
-            for table, each, name in zip(tables, (a, b), "ab", strict=True)
-        )
-        _check_same_samples(of_a, of_b)
+        if (
+            not isinstance(tables, tuple | list)
+            or len(tables) != 2
+            or not all(isinstance(each, Concepts) for each in tables)
+        ):
+            raise TypeError(
+                "`concepts` must be a Concepts table, or one for each of `a` and `b`; "
+                f"got {type(concepts).__name__}."
+            )
+        _check_same_samples(*tables)
+        sides = tuple(zip(tables, (a, b), ("`a`", "`b`"), strict=True))
+        of_a, of_b = (concepts_in_order(*side) for side in sides)
+        for side in sides:
+            counted_concepts(*side)
         pair = of_a.row_of_sample.astype(np.int64) * of_b.num_rows + of_b.row_of_sample
         pairs, counts = np.unique(pair, return_counts=True)
         rows_a, rows_b = np.divmod(pairs, of_b.num_rows)
@@ -133,8 +142,49 @@ def _masks(
     return result
 
 
+def counted_concepts(
+    concepts: Concepts, explanations: Explanations, whose: str
+) -> Concepts:
+    """The concepts of the samples that counted; refused if the labels are not theirs.
+
+    Each best formula must hold on as many samples as when it was found.
+
+    Args:
+        concepts: Of all samples, or of those that counted.
+        explanations: The labels.
+        whose: What a message calls them.
+    """
+    num_samples, counted = explanations.num_samples, explanations.samples
+    if concepts.num_samples != num_samples and counted is not None:
+        if concepts.num_samples <= counted.max():
+            raise ValueError(
+                f"`concepts` must describe the samples of {whose}; got "
+                f"{concepts.num_samples} samples, and sample {counted.max()} counted."
+            )
+        concepts = concepts.take(counted)
+    if concepts.num_samples != num_samples:
+        raise ValueError(
+            f"`concepts` must describe the {num_samples} samples of {whose}; got "
+            f"{concepts.num_samples}."
+        )
+    concepts = concepts_in_order(concepts, explanations, whose)
+    masks = FormulaMasks(concepts)
+    for position in np.flatnonzero(explanations.lengths[:, -1, 0] > 0)[:CHECKED]:
+        formula = literals_of(explanations, int(position), -1, 0)
+        num_true = int(concepts.row_counts @ masks.of(*formula))
+        recorded = int(explanations.supports[position, -1, 0])
+        if num_true != recorded:
+            raise ValueError(
+                f"`concepts` must be those of {whose}; "
+                f"{explanations.formula(int(position))} holds on {num_true} samples "
+                f"of these and on {recorded} of those that were explained. These are "
+                "labels of another run."
+            )
+    return concepts
+
+
 def concepts_in_order(
-    concepts: Concepts, explanations: Explanations, label: str
+    concepts: Concepts, explanations: Explanations, whose: str
 ) -> Concepts:
     """The table with the columns of the explanations, in their order."""
     if concepts.names == explanations.concept_names:
@@ -142,7 +192,7 @@ def concepts_in_order(
     missing = set(explanations.concept_names) - set(concepts.names)
     if missing:
         raise ValueError(
-            f"`concepts` must be those of `explanations`{label}; they have no concept "
+            f"`concepts` must be those of {whose}; they have no concept "
             f"{min(missing)!r}. These are labels of another run."
         )
     return concepts.select(explanations.concept_names)

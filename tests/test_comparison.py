@@ -8,7 +8,7 @@ import invert_jax as ij
 from invert_jax.comparison import compare
 from invert_jax.reports import plots
 from invert_jax.reports.page import report
-from tests.worlds import QUIET
+from tests.worlds import QUIET, as_in_production
 
 NAMES = ("cat", "dog", "fish", "<b>pet</b>")
 NUM_SAMPLES = 150
@@ -256,7 +256,7 @@ def test_labels_of_different_signs_are_refused(a, concepts):
     settings = dataclasses.replace(a.settings, sign="negative")
     negative = dataclasses.replace(a, settings=settings)
     assert compare(negative, negative, concepts=concepts).counts["kept"] == 4
-    with pytest.raises(ValueError, match="same `sign`.* got positive and negative"):
+    with pytest.raises(ValueError, match=r"same `sign`.* got positive and negative"):
         compare(a, negative)
 
 
@@ -275,3 +275,31 @@ def test_concepts_of_other_samples_are_refused(a, b, concepts):
     few = concepts.select(NAMES[:2])
     with pytest.raises(ValueError, match="labels of another run"):
         compare(a, b, concepts=few)
+
+
+def test_concepts_that_the_labels_are_not_of_are_refused(a, b, concepts, rng):
+    fewer = concepts.take(np.arange(100))
+    with pytest.raises(ValueError, match="150 samples of `a`; got 100"):
+        compare(a, b, concepts=fewer)
+    other = ij.Concepts.from_masks(rng.random((150, 4)) < 0.3, NAMES)
+    with pytest.raises(ValueError, match=r"of `b`; .* and on 50 of those that were"):
+        compare(a, b, concepts=(concepts, other))
+
+
+@pytest.mark.parametrize("given", [5, "x", ("x", "y"), ()], ids=repr)
+def test_what_is_no_table_of_concepts_is_refused(a, given):
+    with as_in_production(), pytest.raises(TypeError, match="be a Concepts table, or"):
+        compare(a, a, concepts=given)
+
+
+def test_samples_that_were_held_out_count_for_overlaps(concepts, rng):
+    values = concepts.masks()[:, :3] + rng.normal(size=(NUM_SAMPLES, 3)) / 9
+    a, b = (
+        explained(values, concepts, holdout=0.4, key=key, min_fraction=0.25)
+        for key in (0, 1)
+    )
+    assert compare(a, b, concepts=concepts).counts == {"kept": 3}
+    counted = concepts.take(a.samples)
+    assert compare(a, a, concepts=counted).counts == {"kept": 3}
+    with pytest.raises(ValueError, match=r"`concepts` must .* of `b`"):
+        compare(a, b, concepts=counted)

@@ -9,11 +9,8 @@ from jaxtyping import Int
 from invert_jax.activations.array import Activations
 from invert_jax.concepts.table import Concepts
 from invert_jax.explanations import Explanations
-from invert_jax.holdout import FormulaMasks, literals_of
 from invert_jax.inputs import as_activations
-from invert_jax.overlaps import concepts_in_order
-
-CHECKED = 1_000
+from invert_jax.overlaps import CHECKED, counted_concepts
 
 
 class LayerInputs(NamedTuple):
@@ -124,7 +121,8 @@ def _checked_layer(
     known = [each.ids for each in given if each.num_samples == num_all]
     ids = next((each for each in known if each is not None), None)
     if concepts is not None:
-        concepts = _checked_concepts(concepts, explanations, counted, label)
+        whose = f"`explanations`{label}"
+        concepts = counted_concepts(concepts, explanations, whose)
         if activations is not None:
             _check_same_ids(activations.ids, concepts.ids, samples)
     return LayerInputs(name, explanations, activations, concepts, samples, num_all, ids)
@@ -177,42 +175,3 @@ def _check_activations(
                 f"neuron {neuron} is {name!r} there and {activations.names[neuron]!r} "
                 "here."
             )
-
-
-def _checked_concepts(
-    concepts: Concepts,
-    explanations: Explanations,
-    counted: np.ndarray | None,
-    label: str,
-) -> Concepts:
-    """The concepts of the samples that counted; refused if the labels are not theirs.
-
-    Each best formula must hold on as many samples as when it was found.
-    """
-    num_samples = explanations.num_samples
-    if concepts.num_samples != num_samples and counted is not None:
-        if concepts.num_samples <= counted.max():
-            raise ValueError(
-                f"`concepts` must describe the samples of `explanations`{label}; got "
-                f"{concepts.num_samples} samples, and sample {counted.max()} counted."
-            )
-        concepts = concepts.take(counted)
-    if concepts.num_samples != num_samples:
-        raise ValueError(
-            f"`concepts` must describe the {num_samples} samples of "
-            f"`explanations`{label}; got {concepts.num_samples}."
-        )
-    concepts = concepts_in_order(concepts, explanations, label)
-    masks = FormulaMasks(concepts)
-    for position in np.flatnonzero(explanations.lengths[:, -1, 0] > 0)[:CHECKED]:
-        formula = literals_of(explanations, int(position), -1, 0)
-        num_true = int(concepts.row_counts @ masks.of(*formula))
-        recorded = int(explanations.supports[position, -1, 0])
-        if num_true != recorded:
-            raise ValueError(
-                f"`concepts` must be those of `explanations`{label}; "
-                f"{explanations.formula(int(position))} holds on {num_true} samples "
-                f"of these and on {recorded} of those that were explained. These are "
-                "labels of another run."
-            )
-    return concepts
