@@ -27,11 +27,11 @@ def record_places(
         activations: A path.
         concepts: A path, or a source as the command line takes it.
     """
+    given = {ACTIVATIONS_AT: activations, CONCEPTS_AT: concepts}
+    # Addresses and sources by name are no paths.
     places = {
-        ACTIVATIONS_AT: str(Path(activations).resolve()),
-        CONCEPTS_AT: str(Path(concepts).resolve())
-        if Path(concepts).exists()
-        else concepts,
+        name: str(Path(place).resolve()) if Path(place).exists() else place
+        for name, place in given.items()
     }
     for name, folder in output_folders(output, explanations).items():
         layer = (
@@ -48,9 +48,19 @@ def recorded_place(explanations: Explanations, name: str) -> str | None:
         name: `ACTIVATIONS_AT` or `CONCEPTS_AT`.
     """
     place = explanations.sources.get(name)
-    if place is None or place.startswith(("tfds:", "imagenet:")):
-        return place
-    return place if Path(place).exists() else None
+    return None if place is None or _is_gone(place) else place
+
+
+def moved_place(explanations: Explanations, name: str) -> str | None:
+    """Where an input was when it was explained, if nothing is there any more."""
+    place = explanations.sources.get(name)
+    return place if place is not None and _is_gone(place) else None
+
+
+def _is_gone(place: str) -> bool:
+    """Whether it is a path where nothing is."""
+    is_path = not place.startswith(("tfds:", "imagenet:")) and "://" not in place
+    return is_path and not Path(place).exists()
 
 
 def load_results(path: str) -> dict[str, Explanations]:

@@ -11,6 +11,7 @@ import pytest
 import invert_jax as ij
 from invert_jax import Explanations
 from invert_jax.cli import main
+from invert_jax.places import moved_place, record_places, recorded_place
 
 NAMES = ("cat", "dog", "outdoors", "night")
 
@@ -158,6 +159,39 @@ def test_report_finds_what_was_explained(files, capsys):
 
     assert "outdoors" in whole and "outdoors" in without
     assert len(without) < len(whole)
+
+
+def test_what_has_moved_is_said_and_found_by_its_option(files, capsys):
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    labels, page = str(files / "labels"), str(files / "page.html")
+    acts, masks = files / "moved.npy", files / "moved.csv"
+    (files / "acts.npy").rename(acts)
+    (files / "masks.csv").rename(masks)
+    words = ["report", labels, "-o", page, "-q"]
+    capsys.readouterr()
+
+    assert main(words) == 0
+    printed = " ".join(capsys.readouterr().err.split())
+    for what, name in (("activations", "acts.npy"), ("concepts", "masks.csv")):
+        was = f"the {what} are not where they were, {(files / name).resolve()}, and"
+        assert was in printed and f"--{what} names them" in printed
+    assert main(["compare", labels, labels]) == 0
+    assert "the concepts are not where they were" in capsys.readouterr().err
+
+    options = ["--activations", str(acts), "--concepts", str(masks)]
+    assert main([*words, *options]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_addresses_of_inputs_are_recorded_as_they_are(files):
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    given = {"activations": "gs://bucket/acts", "concepts": "imagenet:validation"}
+    labels = Explanations.load(files / "labels")
+    record_places(labels, str(files / "labels"), **given)
+    labels = Explanations.load(files / "labels")
+    for name, place in given.items():
+        assert recorded_place(labels, f"{name}_at") == place
+        assert moved_place(labels, f"{name}_at") is None
 
 
 def test_report_of_no_results_is_refused(files, capsys):

@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
-from invert_jax.cli.words import make
+from invert_jax.cli.words import make, say_moved
 from invert_jax.explanations import Explanations
 from invert_jax.places import (
     CONCEPTS_AT,
     load_results,
+    moved_place,
     names_of_folders,
     recorded_place,
 )
@@ -59,6 +60,8 @@ def run(parsed: argparse.Namespace) -> int:
     places = {recorded_place(each, CONCEPTS_AT) for each in (first, second)}
     shared = places.pop() if len(places) == 1 else None
     source = parsed.concepts or shared
+    if source is None:
+        say_moved("concepts", moved_place(first, CONCEPTS_AT))
     concepts = None if source is None else read_concepts(source)
     names = names_of_folders(parsed.first, parsed.second)
     comparison = compare(

@@ -2,7 +2,7 @@
 
 import argparse
 
-from invert_jax.cli.words import add_quiet, make
+from invert_jax.cli.words import add_quiet, make, say_moved
 from invert_jax.comparison import MATCHES, Comparison, compare
 from invert_jax.concepts.table import Concepts
 from invert_jax.explanations import Explanations
@@ -10,6 +10,7 @@ from invert_jax.places import (
     ACTIVATIONS_AT,
     CONCEPTS_AT,
     load_results,
+    moved_place,
     names_of_folders,
     recorded_place,
 )
@@ -71,6 +72,10 @@ def run(parsed: argparse.Namespace) -> int:
     first = next(iter(explanations.values()))
     activations_at = parsed.activations or recorded_place(first, ACTIVATIONS_AT)
     concepts_at = parsed.concepts or recorded_place(first, CONCEPTS_AT)
+    if activations_at is None:
+        say_moved("activations", moved_place(first, ACTIVATIONS_AT))
+    if concepts_at is None:
+        say_moved("concepts", moved_place(first, CONCEPTS_AT))
     activations = None if activations_at is None else read_activations(activations_at)
     concepts = None
     if concepts_at is not None:

@@ -21,15 +21,37 @@ def show_warning(
 ) -> None:
     """Show a warning as a sentence, without the line of code it comes from."""
     del category, filename, lineno, file, line
-    text = textwrap.fill(f"warning: {message}", 88, subsequent_indent="  ")
-    print(f"invert-jax: {text}", file=sys.stderr)
+    say(f"warning: {message}")
 
 
 def fail(error: Exception) -> int:
     """Say what is wrong, without a traceback."""
-    message = textwrap.fill(str(error), 88, subsequent_indent="  ")
-    print(f"invert-jax: {message}", file=sys.stderr)
+    say(str(error))
     return 2
+
+
+def say(message: str) -> None:
+    """Print a message to standard error, as this program's."""
+    # A path stays whole, to be copied.
+    lines = textwrap.fill(
+        message, 88, subsequent_indent="  ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    print(f"invert-jax: {lines}", file=sys.stderr)
+
+
+def say_moved(what: str, place: str | None) -> None:
+    """Say that an input is not where it was; nothing if it has not moved.
+
+    Args:
+        what: "activations" or "concepts".
+        place: Where it was; None if it is there.
+    """
+    if place is not None:
+        say(
+            f"the {what} are not where they were, {place}, and are left out. "
+            f"--{what} names them where they are now."
+        )
 
 
 class Parser(argparse.ArgumentParser):
