@@ -1,7 +1,6 @@
 """The result: for each neuron the formulas that it detects best."""
 
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -321,9 +320,9 @@ class Explanations:
     @classmethod
     def load(cls, path) -> "Explanations":
         """Read a folder written by `save`, or a .json written by `export`."""
-        from invert_jax import exports, tables
+        from invert_jax.exports import load
 
-        return (exports.load_json if _is_json(path) else tables.load)(path)
+        return load(path)
 
     def __len__(self) -> int:
         return self.num_neurons
@@ -359,10 +358,6 @@ class Explanations:
                 "concepts, explanations, key=0))."
             )
         return self.significance
-
-
-def _is_json(path) -> bool:
-    return str(path).endswith(".json") and not os.path.isdir(path)
 
 
 class Formulas(Sequence):

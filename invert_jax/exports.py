@@ -2,13 +2,15 @@
 
 import base64
 import binascii
+import dataclasses
 import json
 import math
 import os
 import re
 import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 import pyarrow.csv
@@ -19,6 +21,7 @@ from invert_jax.explanations import Explanations
 
 FORMAT = "invert_jax labels"
 VERSION = 1
+SCHEMA = "labels.schema.json"
 SUFFIXES = (".parquet", ".csv", ".json", ".md")
 # Key of the provenance in the metadata of a Parquet file.
 METADATA = b"invert_jax"
@@ -82,6 +85,20 @@ def export(
         os.replace(written, path)
 
 
+def load(path: str | os.PathLike) -> Explanations:
+    """The explanations in a folder of `save`, or in a .json of `export`."""
+    path = Path(path)
+    if path.suffix == ".json" and not path.is_dir():
+        return load_json(path)
+    if path.is_file() or (path.suffix in SUFFIXES and not path.exists()):
+        raise ValueError(
+            "`path` must be a folder written by `Explanations.save` or a .json written "
+            f"by `export`; got {str(path)!r}. Other files are to be read, and do not "
+            "load again."
+        )
+    return tables.load(path)
+
+
 def load_json(path: str | os.PathLike) -> Explanations:
     """The explanations in a JSON file written by `export`; nothing is unpickled."""
     path = Path(path)
@@ -97,6 +114,12 @@ def load_json(path: str | os.PathLike) -> Explanations:
             f"`path` must be a JSON file of {FORMAT}, version {VERSION}; "
             f"{str(path)!r} is not."
         )
+    missing = next(_missing(content, _schema(), ""), None)
+    if missing is not None:
+        raise ValueError(
+            f"`path` must hold whole labels; {str(path)!r} has no {missing}, which "
+            f"{SCHEMA} requires."
+        )
     with tempfile.TemporaryDirectory() as folder:
         try:
             _unpack(content, Path(folder))
@@ -107,9 +130,47 @@ def load_json(path: str | os.PathLike) -> Explanations:
         return tables.load(folder)
 
 
+def _schema() -> dict:
+    """What the JSON of labels holds."""
+    return json.loads(resources.files("invert_jax").joinpath(SCHEMA).read_text("utf-8"))
+
+
+def _missing(value: object, schema: Mapping, at: str) -> Iterator[str]:
+    """The keys of nested objects that a schema requires and that are not there.
+
+    >>> list(_missing({"run": {}}, _schema()["properties"]["labels"], ""))
+    []
+    >>> next(_missing({"format": FORMAT}, _schema(), ""))
+    '`version`'
+    """
+    if not isinstance(value, Mapping):
+        return
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield f"`{at}{name}`"
+    for name, inner in schema.get("properties", {}).items():
+        yield from _missing(value.get(name), inner, f"{at}{name}.")
+
+
+def _without_folders(place: str) -> str:
+    """A source as given; of a local path its end alone, which tells others enough.
+
+    >>> _without_folders("/home/me/acts.npy"), _without_folders("imagenet:/home/me/val")
+    ('acts.npy', 'imagenet:val')
+    >>> _without_folders("tfds:cifar10:test"), _without_folders("gs://bucket/acts")
+    ('tfds:cifar10:test', 'gs://bucket/acts')
+    """
+    scheme = next((s for s in ("imagenet:", "file://") if place.startswith(s)), "")
+    path = PurePath(place.removeprefix(scheme))
+    return scheme + path.name if path.is_absolute() else place
+
+
 def _saved(explanations: Explanations, folder: Path) -> tuple[dict, dict[str, bytes]]:
-    """What `save` writes: the description, and the Parquet files by name."""
-    tables.save(explanations, folder)
+    """What `save` writes, to share: the description, and Parquet files by name."""
+    sources = {
+        name: _without_folders(place) for name, place in explanations.sources.items()
+    }
+    tables.save(dataclasses.replace(explanations, sources=sources), folder)
     text = (folder / tables.DESCRIPTION).read_text(encoding="utf-8")
     files = {each.name: each.read_bytes() for each in folder.glob("*.parquet")}
     return json.loads(text), files

@@ -58,9 +58,10 @@ def moved_place(explanations: Explanations, name: str) -> str | None:
 
 
 def _is_gone(place: str) -> bool:
-    """Whether it is a path where nothing is."""
-    is_path = not place.startswith(("tfds:", "imagenet:")) and "://" not in place
-    return is_path and not Path(place).exists()
+    """Whether it is a path where nothing is, or the end of one, as labels share it."""
+    if place.startswith(("tfds:", "imagenet:")) or "://" in place:
+        return False
+    return not (Path(place).is_absolute() and Path(place).exists())
 
 
 def load_results(path: str) -> dict[str, Explanations]:

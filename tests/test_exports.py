@@ -1,5 +1,6 @@
 import base64
 import csv
+import dataclasses
 import json
 import re
 from importlib import resources
@@ -93,6 +94,29 @@ def test_an_older_file_is_replaced_and_nothing_else_is_left(explanations, tmp_pa
     assert [each.name for each in tmp_path.iterdir()] == ["labels.md"]
 
 
+@pytest.mark.parametrize("name", ["labels.parquet", "labels.csv", "labels.md"])
+def test_files_to_read_are_not_loaded_again(explanations, tmp_path, name):
+    match = r"a folder written by `Explanations.save` or a \.json .* do not load again"
+    with pytest.raises(ValueError, match=match):
+        ij.Explanations.load(tmp_path / name)
+    export(explanations, tmp_path / name)
+    with pytest.raises(ValueError, match=match):
+        ij.Explanations.load(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["labels.json", "labels.parquet"])
+def test_no_folder_of_the_machine_is_shared(explanations, tmp_path, name):
+    places = {
+        "activations_at": str(tmp_path / "secret" / "acts.npy"),
+        "concepts_at": "tfds:cifar10:test",
+    }
+    recorded = dataclasses.replace(explanations, sources=explanations.sources | places)
+    export(recorded, tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    assert b"secret" not in content and str(tmp_path).encode() not in content
+    assert b"acts.npy" in content and b"tfds:cifar10:test" in content
+
+
 @pytest.mark.parametrize("name", ["labels", "labels.xlsx", "labels.json.gz"])
 def test_an_unknown_format_is_refused(explanations, tmp_path, name):
     with pytest.raises(ValueError, match=r"must end in .parquet, .csv, .json or .md"):
@@ -138,6 +162,21 @@ def test_damaged_or_malicious_json_is_refused(explanations, tmp_path, change):
     with pytest.raises(ValueError, match="`path` must"):
         load_json(path)
     assert [each.name for each in tmp_path.iterdir()] == ["labels.json"]
+
+
+@pytest.mark.parametrize("key", ["max_length", "sign", "num_literals"])
+def test_json_without_a_setting_is_refused(explanations, tmp_path, key):
+    path = tmp_path / "labels.json"
+    export(explanations, path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["run"]["settings"][key]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"no `run\.settings\.{key}`, which labels"):
+        ij.Explanations.load(path)
+    del content["run"]["settings"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"no `run\.settings`"):
+        ij.Explanations.load(path)
 
 
 def test_the_files_in_json_are_those_of_save(explanations, tmp_path):
