@@ -2,12 +2,19 @@
 
 import html
 import io
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    JustifyMethod,
+    RenderableType,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +29,9 @@ STATUS_WORDS = {
     "chance": "a search finds one as good by chance",
 }
 CELL = "padding:2px 10px;text-align:{};white-space:{};vertical-align:top"
+# A narrow terminal goes without some, the first first, for the formula's sake.
+LEAST_FORMULA, MOST_NAME = 20, 12
+DISPENSABLE = ("95 %", "samples", "q", "held out")
 WORDS, NUMBER = ("left", "normal"), ("right", "nowrap")
 
 
@@ -86,7 +96,9 @@ class Unit:
 
     def __rich__(self) -> RenderableType:
         heading, rows = self._shown()
-        return Group(Text(heading, style="bold"), _table(rows)) if rows else heading
+        return (
+            Group(Text(heading, style="bold"), FittedTable(rows)) if rows else heading
+        )
 
     def _repr_html_(self) -> str:
         heading, rows = self._shown()
@@ -161,10 +173,31 @@ def layer_table(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> Group:
     parts: list[RenderableType] = [Text(repr(explanations))]
     shown = _first_rows(explanations, rows)
     if shown:
-        parts.append(_table(shown))
+        parts.append(FittedTable(shown))
     if explanations.num_neurons > rows:
         parts.append(Text(_hidden(explanations, rows)))
     return Group(*parts)
+
+
+def to_text(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> str:
+    """A table of the first neurons, as text."""
+    lines = [_text_cells(explanations, at) for at in range(len(explanations))[:rows]]
+    longest = max((len(line[1]) for line in lines), default=0)
+    least, most = {"formula": min(longest, LEAST_FORMULA)}, {"neuron": MOST_NAME}
+    table = Table(box=None)
+    for name in _text_columns(explanations):
+        is_word = name in ("formula", "status")
+        justify: JustifyMethod = "left" if is_word else "right"
+        table.add_column(
+            name, justify=justify, overflow="fold", min_width=least.get(name),
+            max_width=most.get(name),
+        )  # fmt: skip
+    for line in lines:
+        table.add_row(*map(Text, line))
+    parts: list[RenderableType] = [table]
+    if len(explanations) > rows:
+        parts.append(Text(_hidden(explanations, rows)))
+    return f"{explanations!r}\n{printed(Group(*parts))}"
 
 
 def layer_html(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> str:
@@ -189,27 +222,63 @@ def _hidden(explanations: Explanations, rows: int) -> str:
     )
 
 
-def _headings(rows: list[Row]) -> list[str]:
+def _headings(rows: Sequence[Row]) -> list[str]:
     """The headings of all cells, in order."""
     return list(dict.fromkeys(name for row in rows for name in row.cells))
 
 
-def _first_heading(rows: list[Row]) -> str:
+def _first_heading(rows: Sequence[Row]) -> str:
     return "literals" if rows[0].unit.startswith("at most") else "unit"
 
 
-def _table(rows: list[Row]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    headings = _headings(rows)
-    table.add_column(_first_heading(rows), justify="right", no_wrap=True)
-    table.add_column("formula", overflow="fold")
-    for heading in headings:
-        justify = "left" if heading == "status" else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for row in rows:
-        cells = (row.cells.get(heading, "") for heading in headings)
-        table.add_row(*map(Text, (row.unit, row.formula, *cells)))
-    return table
+class FittedTable:
+    """Rows for a terminal; where it is narrow, without what can be done without."""
+
+    def __init__(self, rows: Sequence[Row]):
+        self.rows = rows
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[Table]:
+        """The table with as many columns as leave the formula room."""
+        headings = _headings(self.rows)
+        longest = max(cell_len(row.formula) for row in self.rows)
+        wanted = min(longest, LEAST_FORMULA)
+        for heading in DISPENSABLE:
+            if self._room(headings, options.max_width) >= wanted:
+                break
+            headings = [each for each in headings if each != heading]
+        yield self._with(headings)
+
+    def _room(self, headings: Sequence[str], width: int) -> int:
+        """Columns of the terminal that are left for the formula."""
+        texts = [
+            [name, *(row.cells.get(name, "") for row in self.rows)] for name in headings
+        ]
+        # Two spaces stand between columns.
+        taken = sum(2 + max(map(cell_len, each)) for each in texts)
+        return width - taken - self._unit_width - 2
+
+    @property
+    def _unit_width(self) -> int:
+        """Room for the names of the units; longer ones go over several lines."""
+        names = (_first_heading(self.rows), *(row.unit for row in self.rows))
+        return min(MOST_NAME, max(map(cell_len, names)))
+
+    def _with(self, headings: Sequence[str]) -> Table:
+        table = Table(box=None, pad_edge=False)
+        table.add_column(
+            _first_heading(self.rows), justify="right", overflow="fold",
+            min_width=self._unit_width, max_width=self._unit_width,
+        )  # fmt: skip
+        table.add_column("formula", overflow="fold", min_width=len("formula"))
+        for name in headings:
+            justify: JustifyMethod = "left" if name == "status" else "right"
+            table.add_column(name, justify=justify, no_wrap=True)
+        for row in self.rows:
+            cells = (row.cells.get(name, "") for name in headings)
+            table.add_row(*map(Text, (row.unit, row.formula, *cells)))
+        return table
 
 
 def _html_table(rows: list[Row]) -> str:
@@ -251,3 +320,36 @@ def printed(shown: RenderableType) -> str:
     text = io.StringIO()
     Console(file=text, width=100, color_system=None).print(shown)
     return "\n".join(map(str.rstrip, text.getvalue().splitlines()))
+
+
+def _text_columns(explanations: Explanations) -> list[str]:
+    """Headings of the text table."""
+    columns = ["neuron", "formula", "AUROC", "samples", "log10 p"]
+    if explanations.held_out is not None:
+        columns += ["held out", "95 %"]
+    return columns + (["q", "status"] if explanations.significance is not None else [])
+
+
+def _text_cells(explanations: Explanations, position: int) -> list[str]:
+    """One row of the text table."""
+    name = explanations.neuron_names[position]
+    formula, held_out = explanations.formula(position), explanations.held_out
+    status = explanations.status[position].replace("_", " ")
+    if formula is None:
+        return [name, f"({status})"]
+    cells = [
+        name,
+        str(formula),
+        f"{explanations.scores[position, 0]:.4f}",
+        str(explanations.num_positives[position, 0]),
+        f"{explanations.log10_p[position, 0]:.1f}",
+    ]
+    if held_out is not None:
+        low, high = held_out.intervals[position, 0]
+        interval = "" if np.isnan(low) else f"{low:.3f}-{high:.3f}"
+        score = held_out.scores[position, 0]
+        shown = f"{score:.4f}" if held_out.num_positives[position, 0] else ""
+        cells += [shown, interval or held_out.notes[position]]
+    if explanations.significance is not None:
+        cells += [f"{explanations.q_value[position]:.3g}", status]
+    return cells

@@ -336,7 +336,7 @@ class Explanations:
         )
 
     def __str__(self) -> str:
-        from invert_jax.tables import to_text
+        from invert_jax.displays import to_text
 
         return to_text(self)
 

@@ -1,9 +1,8 @@
-"""Explanations as text, as a table, and on disk."""
+"""Explanations as a table, and on disk."""
 
 import dataclasses
 import hashlib
 import importlib.metadata
-import io
 import json
 import os
 import tempfile
@@ -13,9 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from invert_jax import version
 from invert_jax.core.beam import PAD
@@ -26,7 +22,6 @@ from invert_jax.significance import Significance
 
 FORMAT = "invert_jax explanations"
 VERSION = 1
-ROWS_SHOWN = 20
 DESCRIPTION = "explanations.json"
 NEURONS = "neurons.parquet"
 FORMULAS = "formulas.parquet"
@@ -125,24 +120,6 @@ def _held_out_columns(
         columns[name] = pa.array(value, mask=np.isnan(value))
     notes = np.where(is_best & ~empty, held_out.notes[at[0]], "")
     return columns | {"held_out_note": pa.array(notes, mask=notes == "")}
-
-
-def to_text(explanations: Explanations, *, rows: int = ROWS_SHOWN) -> str:
-    """A table of the first neurons, as text."""
-    table = Table(box=None)
-    for name in _text_columns(explanations):
-        left = name in ("formula", "status")
-        table.add_column(name, justify="left" if left else "right", overflow="fold")
-    for position in range(min(rows, explanations.num_neurons)):
-        table.add_row(*map(Text, _text_cells(explanations, position)))
-    text = io.StringIO()
-    console = Console(file=text, width=100, color_system=None)
-    console.print(repr(explanations), soft_wrap=True, markup=False, highlight=False)
-    console.print(table)
-    hidden = explanations.num_neurons - rows
-    if hidden > 0:
-        console.print(f"... and {hidden} more; `to_pandas()` has them all.")
-    return "\n".join(map(str.rstrip, text.getvalue().splitlines()))
 
 
 def save(explanations: Explanations, path: str | os.PathLike) -> None:
@@ -364,37 +341,3 @@ def _assemble(
         samples=samples,
         significance=null and Significance.from_columns(neurons, **null),
     )
-
-
-def _text_columns(explanations: Explanations) -> list[str]:
-    """Headings of the text table."""
-    columns = ["neuron", "formula", "AUROC", "samples", "log10 p"]
-    if explanations.held_out is not None:
-        columns += ["held out", "95 %"]
-    return columns + (["q", "status"] if explanations.significance is not None else [])
-
-
-def _text_cells(explanations: Explanations, position: int) -> list[str]:
-    """One row of the text table."""
-    name = explanations.neuron_names[position]
-    formula, held_out = explanations.formula(position), explanations.held_out
-    status = explanations.status[position].replace("_", " ")
-    if formula is None:
-        empty = [""] * (len(_text_columns(explanations)) - 2)
-        return [name, f"({status})", *empty]
-    cells = [
-        name,
-        str(formula),
-        f"{explanations.scores[position, 0]:.4f}",
-        str(explanations.num_positives[position, 0]),
-        f"{explanations.log10_p[position, 0]:.1f}",
-    ]
-    if held_out is not None:
-        low, high = held_out.intervals[position, 0]
-        interval = "" if np.isnan(low) else f"{low:.3f}-{high:.3f}"
-        score = held_out.scores[position, 0]
-        shown = f"{score:.4f}" if held_out.num_positives[position, 0] else ""
-        cells += [shown, interval or held_out.notes[position]]
-    if explanations.significance is not None:
-        cells += [f"{explanations.q_value[position]:.3g}", status]
-    return cells

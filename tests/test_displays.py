@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -7,6 +8,9 @@ from rich.console import Console
 import invert_jax as ij
 from tests.worlds import QUIET
 
+LONG = (
+    "motor vehicle of any kind", "label=automobile or so", "another thing, long to tell"
+)  # fmt: skip
 NAMES = ("<b>cat</b>", "[red]dog[/red]", "fish & chips")
 
 
@@ -23,10 +27,35 @@ def explanations():
     )
 
 
-def printed(shown):
+def printed(shown, width=120):
     text = io.StringIO()
-    Console(file=text, width=120, color_system=None).print(shown)
+    Console(file=text, width=width, color_system=None).print(shown)
     return text.getvalue()
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """Labels of long names, with all columns that there can be."""
+    rng = np.random.default_rng(0)
+    masks = rng.random((200, 3)) < 0.4
+    values = np.column_stack([masks[:, 0], rng.normal(size=200)]).astype(np.float32)
+    concepts = ij.Concepts.from_masks(masks, LONG)
+    labels = ij.explain(
+        values, concepts, max_length=2, beam_size=2, min_fraction=0.2, holdout=0.4,
+        key=0, options=QUIET,
+    )  # fmt: skip
+    null = ij.null_distribution(concepts, labels, num_draws=49, key=0, options=QUIET)
+    return labels.with_null(null)
+
+
+def formula_column(text):
+    """What stands under "formula", up to the next heading, and the headings."""
+    lines = text.splitlines()
+    at = next(place for place, line in enumerate(lines) if " formula " in line)
+    start = lines[at].index("formula")
+    end = lines[at].index("AUROC") - 1
+    column = [line[start:end].strip() for line in lines[at + 1 :]]
+    return " ".join(filter(None, column)), end - start, lines[at].split()
 
 
 def test_a_terminal_shows_a_row_for_each_neuron_with_names_as_they_are(explanations):
@@ -95,16 +124,8 @@ def test_a_unit_that_was_not_explained_is_refused(explanations):
         explanations.unit(9)
 
 
-def test_held_out_scores_and_chance_are_shown(rng):
-    masks = rng.random((200, 3)) < 0.4
-    values = np.column_stack([masks[:, 0], rng.normal(size=200)]).astype(np.float32)
-    concepts = ij.Concepts.from_masks(masks, ("a", "b", "c"))
-    labels = ij.explain(
-        values, concepts, max_length=2, beam_size=2, min_fraction=0.2, holdout=0.4,
-        key=0, options=QUIET,
-    )  # fmt: skip
-    null = ij.null_distribution(concepts, labels, num_draws=49, key=0, options=QUIET)
-    labels = labels.with_null(null)
+def test_held_out_scores_and_chance_are_shown(judged):
+    labels = judged
     assert labels.held_out is not None
     text = printed(labels)
     assert f"{labels.held_out.scores[1, 0]:.4f}" in text
@@ -113,6 +134,31 @@ def test_held_out_scores_and_chance_are_shown(rng):
     assert labels.status.tolist() == ["labeled", "chance"]
     assert "chance" in text
     assert "a search finds one as good by chance" in str(labels.unit(1))
+
+
+@pytest.mark.parametrize(
+    ("width", "hidden"),
+    [(60, {"95", "samples"}), (80, {"95"}), (110, set())],
+    ids=lambda value: str(value),
+)
+def test_a_narrow_terminal_shows_the_formula_before_the_rest(judged, width, hidden):
+    for shown in (judged, judged.unit(0)):
+        text = printed(shown, width)
+        assert max(map(len, text.splitlines())) <= width
+        column, room, headings = formula_column(text)
+        assert room >= 20
+        assert judged.formula(0).to_words().split()[0] in column
+        assert hidden.isdisjoint(headings) and "AUROC" in headings
+        assert hidden or "95" in headings
+
+
+def test_long_names_leave_room_for_formulas_in_the_text_table(judged):
+    named = dataclasses.replace(judged, neuron_names=("n" * 40, "1"))
+    for text in (str(named), printed(named, 100)):
+        assert "status" in formula_column(text)[2]
+        assert max(map(len, text.splitlines())) <= 100
+        assert formula_column(text)[1] >= 20
+        assert text.count("n" * 8) > 1
 
 
 def test_methods_do_what_the_modules_do(explanations, tmp_path):
