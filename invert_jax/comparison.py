@@ -256,7 +256,9 @@ def _checked_names(
     if names is None:
         layers = (a.layer, b.layer)
         return layers if all(layers) and a.layer != b.layer else ("a", "b")
-    if isinstance(names, str) or len(names) != 2 or names[0] == names[1]:
+    if not isinstance(names, tuple | list):
+        raise TypeError(f"`names` must be two names; got {type(names).__name__}.")
+    if len(names) != 2 or names[0] == names[1]:
         raise ValueError(f"`names` must be two names that differ; got {names!r}.")
     return str(names[0]), str(names[1])
 
@@ -266,7 +268,7 @@ def _by_neuron(
 ) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
     """Positions of the neurons of the same index; -1 where one side has none."""
     neurons = np.union1d(a.neurons, b.neurons)
-    if len(neurons) == len(a) + len(b):
+    if len(neurons) and len(neurons) == len(a) + len(b):
         raise ValueError(
             '`match="neuron"` needs neurons that both have, by index; got none. '
             '`match="overlap"` matches neurons of different layers.'

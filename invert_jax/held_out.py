@@ -14,6 +14,7 @@ from invert_jax.core.significance import (
     log10_mannwhitney,
     log10_mannwhitney_greater,
 )
+from invert_jax.significance import list_column
 
 # Two-sided quantile of the normal distribution at `LEVEL`.
 QUANTILE = 1.959963984540054
@@ -164,13 +165,10 @@ class HeldOut:
         """One number per filled slot of each array, for a table."""
         return {f"{PREFIX}{name}": getattr(self, name)[slots] for name in OF_SLOTS}
 
-    def neuron_columns(self) -> dict[str, list]:
-        """One number or list per neuron of each array, for a table."""
-        flat = (getattr(self, name) for name in OF_NEURONS)
-        rows = (array.reshape(len(array), -1) for array in flat)
+    def neuron_columns(self) -> dict[str, pa.Array]:
+        """A list per neuron of each array, for a table."""
         return {
-            f"{PREFIX}{name}": list(row)
-            for name, row in zip(OF_NEURONS, rows, strict=True)
+            f"{PREFIX}{name}": list_column(getattr(self, name)) for name in OF_NEURONS
         }
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import numbers
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -65,6 +66,7 @@ def neurons_for(
     hypernyms: bool | Concepts = False,
 ) -> Int[np.ndarray, " found"]:
     """Neurons whose label is what is wanted, best score first; see the method."""
+    _check_wanted(wanted, hypernyms)
     literals = explanations.literals[:, -1, 0]
     formula = _as_formula(explanations, wanted, hypernyms=hypernyms)
     if isinstance(formula, str):
@@ -94,7 +96,9 @@ def is_label(
     is_used = explanations.status == LABELED
     if min_score is None:
         return is_used
-    if not 0 <= min_score <= 1:
+    if not isinstance(min_score, numbers.Real) or isinstance(min_score, bool):
+        raise TypeError(f"`min_score` must be a number; got {min_score!r}.")
+    if not 0 <= float(min_score) <= 1:
         raise ValueError(f"`min_score` must be in [0, 1]; got {min_score}.")
     scores = explanations.scores[:, 0]
     scores = 1 - scores if explanations.settings.sign == "negative" else scores
@@ -119,8 +123,9 @@ def coverage(explanations: Explanations, *, min_score: float | None = None) -> C
     return Coverage(
         tuple(explanations.concept_names[column] for column in searched),
         uses[searched],
-        np.where(best < 0, -1, explanations.neurons[best]),
-        np.where(best < 0, np.nan, explanations.scores[best, 0]),
+        # -1 takes what is appended.
+        np.append(explanations.neurons, -1)[best],
+        np.append(explanations.scores[:, 0], np.nan)[best],
     )
 
 
@@ -154,6 +159,10 @@ def position_of(explanations: Explanations, neuron: int) -> int:
     An unknown one is an error that says which there are.
     """
     found = np.flatnonzero(explanations.neurons == neuron)
+    if not len(explanations):
+        raise ValueError(
+            f"`neuron` must be one that was explained; got {neuron!r} of none."
+        )
     if not len(found):
         first, last = explanations.neurons.min(), explanations.neurons.max()
         raise ValueError(
@@ -203,6 +212,20 @@ def are_equivalent(first: Formula, second: Formula) -> bool:
     cases = np.array(list(itertools.product([False, True], repeat=len(names))))
     masks = dict(zip(names, cases.T, strict=True))
     return bool(np.array_equal(first.evaluate(masks), second.evaluate(masks)))
+
+
+def _check_wanted(wanted: object, hypernyms: object) -> None:
+    """Refuse what is neither a concept nor a formula."""
+    if not isinstance(wanted, str | Formula):
+        raise TypeError(
+            "`wanted` must be a concept's name or a Formula; got "
+            f"{type(wanted).__name__}."
+        )
+    if not isinstance(hypernyms, bool | Concepts):
+        raise TypeError(
+            "`hypernyms` must be True, False or a Concepts table; got "
+            f"{type(hypernyms).__name__}."
+        )
 
 
 def _as_formula(

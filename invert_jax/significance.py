@@ -1,8 +1,10 @@
 """What a null says of explanations: p-values valid after the search, and q-values."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float
 from scipy import stats
 
@@ -39,23 +41,24 @@ class Significance:
         """That of the steps up to `length`."""
         return self._map(lambda values: values[:, :length])
 
-    def columns(self) -> dict[str, list]:
+    def columns(self) -> dict[str, pa.Array]:
         """One list per neuron of each array, for a table."""
         names = ("p_search", "q_value", "log10_extrapolated")
-        arrays = (getattr(self, name) for name in names)
-        flat = (array.reshape(len(array), -1) for array in arrays)
-        return {name: list(rows) for name, rows in zip(names, flat, strict=True)}
+        return {name: list_column(getattr(self, name)) for name in names}
 
     @classmethod
     def from_columns(
-        cls, columns: dict[str, list], *, alpha: float, num_draws: int
+        cls, columns: dict[str, list], *, num_steps: int, alpha: float, num_draws: int
     ) -> "Significance":
-        """The same again from `columns`."""
-        p_search, q_value, flat = (
-            np.array(columns[name], np.float64)
-            for name in ("p_search", "q_value", "log10_extrapolated")
+        """The same again from `columns`, of so many steps of the search."""
+        p_search, q_value, extrapolated = (
+            np.array(columns[name], np.float64).reshape(-1, num_steps, *inner)
+            for name, inner in (
+                ("p_search", ()),
+                ("q_value", ()),
+                ("log10_extrapolated", (3,)),
+            )
         )
-        extrapolated = flat.reshape(*p_search.shape, 3)
         return cls(p_search, q_value, extrapolated, alpha, num_draws)
 
     def _map(self, change) -> "Significance":
@@ -88,3 +91,13 @@ def checked_alpha(alpha: float) -> float:
     if not 0 < alpha < 1:
         raise ValueError(f"`alpha` must be in (0, 1); got {alpha}.")
     return float(alpha)
+
+
+def list_column(array: np.ndarray) -> pa.Array:
+    """One list of numbers per row of an array, also of none.
+
+    >>> list_column(np.zeros((2, 1, 2))).to_pylist(), len(list_column(np.zeros((0, 3))))
+    ([[0.0, 0.0], [0.0, 0.0]], 0)
+    """
+    rows = array.reshape(len(array), math.prod(array.shape[1:]))
+    return pa.array(list(rows), pa.list_(pa.from_numpy_dtype(array.dtype)))

@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 
 from invert_jax import version
 from invert_jax.core.beam import PAD
+from invert_jax.core.ties import NUM_GROUPS
 from invert_jax.explanations import Explanations
 from invert_jax.held_out import HeldOut
 from invert_jax.settings import SearchSettings
-from invert_jax.significance import Significance
+from invert_jax.significance import Significance, list_column
 
 FORMAT = "invert_jax explanations"
 VERSION = 1
@@ -209,7 +210,7 @@ def _write(explanations: Explanations, folder: Path) -> None:
         "status": explanations.status,
         "tie_sum": explanations.tie_sums,
         "is_constant": explanations.is_constant,
-        "tie_groups": list(explanations.tie_groups.reshape(len(explanations), -1)),
+        "tie_groups": list_column(explanations.tie_groups),
     }
     held_out = explanations.held_out
     neurons |= significance.columns() if significance else {}
@@ -320,6 +321,7 @@ def _assemble(
         raise ValueError("a formula uses a concept that has no name")
     synonyms = description["synonyms"].items()
     null, groups = description["null"], np.array(neurons["tie_groups"], np.int64)
+    num_groups = groups.shape[1] // 2 if len(groups) else NUM_GROUPS
     return Explanations(
         neurons=np.asarray(neurons["neuron"], np.int64),
         neuron_names=tuple(neurons["name"]),
@@ -331,7 +333,7 @@ def _assemble(
         supports=supports,
         tie_sums=np.asarray(neurons["tie_sum"], np.float64),
         is_constant=np.asarray(neurons["is_constant"], bool),
-        tie_groups=groups.reshape(shape[0], -1, 2),
+        tie_groups=groups.reshape(shape[0], num_groups, 2),
         num_samples=int(description["num_samples"]),
         settings=settings,
         synonyms={name: tuple(others) for name, others in synonyms},
@@ -339,5 +341,6 @@ def _assemble(
         layer=description["layer"],
         sources=dict(description["sources"].items()),
         samples=samples,
-        significance=null and Significance.from_columns(neurons, **null),
+        significance=null
+        and Significance.from_columns(neurons, num_steps=settings.max_length, **null),
     )

@@ -260,6 +260,12 @@ def test_labels_of_different_signs_are_refused(a, concepts):
         compare(a, negative)
 
 
+@pytest.mark.parametrize("names", [5, "ab"])
+def test_names_that_are_not_two_are_refused(a, names):
+    with as_in_production(), pytest.raises(TypeError, match="`names` must be two"):
+        compare(a, a, names=names)
+
+
 def test_layers_without_a_common_neuron_need_overlaps(a, b):
     with pytest.raises(ValueError, match="needs neurons that both have"):
         compare(a.take([0]), b.take([1]))

@@ -88,6 +88,24 @@ def test_markdown_shows_names_as_they_are(explanations, tmp_path):
     assert "<b>" not in "\n".join(rows)
 
 
+def test_no_neurons_are_saved_exported_and_loaded_again(explanations, tmp_path):
+    none = explanations.take([])
+    for suffix in ("parquet", "csv", "md", "json"):
+        none.export(tmp_path / f"labels.{suffix}")
+    none.save(tmp_path / "labels")
+    for name in ("labels", "labels.json"):
+        again = ij.Explanations.load(tmp_path / name)
+        assert_same(again, none)
+        assert again.tie_groups.shape == none.tie_groups.shape
+        assert again.at_length(1).q_value.shape == (0,)
+        assert again.held_out is not None
+        assert again.held_out.scores_without.shape == (0, 2)
+        assert again.coverage().undetected == none.coverage().names != ()
+        assert len(ij.compare(again, none)) == 0
+    with pytest.raises(ValueError, match="explained; got 0 of none"):
+        none.unit(0)
+
+
 def test_an_older_file_is_replaced_and_nothing_else_is_left(explanations, tmp_path):
     (tmp_path / "labels.md").write_text("old")
     export(explanations, tmp_path / "labels.md")

@@ -6,7 +6,7 @@ import pytest
 import invert_jax as ij
 from invert_jax import lookups
 from invert_jax.formula import Formula
-from tests.worlds import QUIET
+from tests.worlds import QUIET, as_in_production
 
 NAMES = ("beagle", "corgi", "tabby", "truck", "also beagle")
 
@@ -140,3 +140,19 @@ def test_formulas_of_many_names_are_compared_as_they_stand():
     turned = Formula.from_literals(names[::-1], [False] * 20, ["and"] * 19)
     assert lookups.are_equivalent(wide, wide)
     assert not lookups.are_equivalent(wide, turned)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "settings", "match"),
+    [
+        (5, {}, "`wanted` must be a concept's name or a Formula; got int"),
+        (None, {}, "a Formula; got NoneType"),
+        ("beagle", {"min_score": "x"}, "`min_score` must be a number; got 'x'"),
+        ("beagle", {"hypernyms": 5}, "True, False or a Concepts table; got int"),
+    ],
+)
+def test_what_is_of_another_type_is_refused_in_words(
+    explanations, wanted, settings, match
+):
+    with as_in_production(), pytest.raises(TypeError, match=match):
+        explanations.neurons_for(wanted, **settings)
