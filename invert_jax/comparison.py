@@ -351,12 +351,18 @@ def _neuron(explanations: Explanations, position: int) -> str:
 def _label(
     explanations: Explanations, position: int, *, judged: bool
 ) -> tuple[str, str]:
-    """Formula in words, and its score: the held-out one with its interval if judged."""
+    """Formula in words, and its score: the held-out one with its interval if judged.
+
+    A side without held-out samples, beside one with them, shows its AUROC as such.
+    """
     if position < 0:
         return "", ""
     row = row_of(explanations, position)
     if not judged:
         return row.formula, row.cells.get("AUROC", "")
+    if explanations.held_out is None:
+        score = row.cells.get("AUROC")
+        return row.formula, f"{score} (AUROC)" if score else ""
     held_out, interval = row.cells.get("held out", ""), row.cells.get("95 %", "")
     beside = f" ({interval.replace(' to ', '-')})" if interval else ""
     return row.formula, held_out + beside

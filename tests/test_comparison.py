@@ -160,6 +160,10 @@ def test_the_table_has_both_labels_and_held_out_intervals(concepts, rng):
     low = a.held_out.intervals[:, 0, 0]
     np.testing.assert_array_equal(table["held_out_low_b"].to_numpy(), low)
     assert f"({low[0]:.3f}-" in str(compare(a, a))
+    plain = dataclasses.replace(a, held_out=None)
+    for row in compare(plain, a).rows():
+        assert row[4].endswith(" (AUROC)") and row[6].endswith(")")
+    assert compare(plain, a).rows()[0][4] == f"{a.scores[0, 0]:.4f} (AUROC)"
 
 
 def test_the_table_has_nulls_for_what_is_missing(a, b):

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from invert_jax.cli.words import make, say_moved
+from invert_jax.comparison import MATCHES, compare
 from invert_jax.explanations import Explanations
 from invert_jax.places import (
     CONCEPTS_AT,
@@ -25,32 +26,31 @@ example:
 
 def add_to(commands) -> None:
     """The command and its options."""
-    compare = make(
+    parser = make(
         commands.add_parser,
         "compare",
         help="labels kept, changed and lost between two results",
         description=ABOUT,
         epilog=EXAMPLE,
     )
-    compare.add_argument("first", metavar="DIR")
-    compare.add_argument("second", metavar="DIR")
-    compare.add_argument(
-        "--match", choices=("neuron", "overlap"), default="neuron",
+    parser.add_argument("first", metavar="DIR")
+    parser.add_argument("second", metavar="DIR")
+    parser.add_argument(
+        "--match", choices=MATCHES, default=MATCHES[0],
         help="pair units by index, or by best overlap of where their formulas hold "
         "(default: %(default)s)",
     )  # fmt: skip
-    compare.add_argument(
+    parser.add_argument(
         "--concepts", metavar="CONCEPTS", help="if they moved, or were not the same"
     )
-    compare.add_argument(
+    parser.add_argument(
         "-o", "--output", metavar="FILE", help="a .csv, .parquet or .html to write"
     )
-    compare.set_defaults(run=run)
+    parser.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Compare, print what became of the labels, and write it if asked to."""
-    from invert_jax.comparison import compare
     from invert_jax.sources import read_concepts
 
     path = None if parsed.output is None else Path(parsed.output)
