@@ -58,7 +58,20 @@ def checked_layers(explanations, activations, concepts) -> list[LayerInputs]:
             "`explanations` in one page must be of the same samples; the layers have "
             f"{' and '.join(map(str, sorted(sizes)))} samples. Write a page for each."
         )
+    _check_ids_of_layers(checked)
     return checked
+
+
+def _check_ids_of_layers(layers: list[LayerInputs]) -> None:
+    """Refuse layers of other samples: the page names each sample once for all."""
+    known = [each for each in layers if each.ids is not None]
+    for each in known[1:]:
+        if not np.array_equal(known[0].ids, each.ids):
+            raise ValueError(
+                "`explanations` in one page must be of the same samples, in the same "
+                f"order; the ids of layer {each.name!r} differ from those of layer "
+                f"{known[0].name!r}. Write a page for each."
+            )
 
 
 def named_layers(explanations) -> dict[str, Explanations]:
