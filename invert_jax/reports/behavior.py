@@ -150,10 +150,11 @@ def _fill(
     numbers = values.astype(np.float64)
     inside = np.zeros(len(values), bool)
     labeled = layer.explanations.lengths[position, -1, 0] > 0
+    _check_ties(layer, position, ranks)
     if masks is not None and labeled:
         formula = literals_of(layer.explanations, position, -1, 0)
         inside = masks.of(*formula)[masks.row_of_sample]
-        _check_score(layer, position, ranks, inside)
+        check_score(layer, position, ranks, inside)
         result.without[position] = _scores_without(layer, position, ranks, masks)
     ordered = numbers[ranks.order]
     result.low[position], result.high[position] = ordered[0], ordered[-1]
@@ -250,7 +251,24 @@ def lowest(
     return ranks.order[np.linspace(0, num_lowest - 1, count).astype(np.int64)]
 
 
-def _check_score(
+def _check_ties(layer: LayerInputs, position: int, ranks: HostRanks) -> None:
+    """Refuse activations that are not tied as those that were explained.
+
+    It needs no concepts, and says nothing where no two activations are equal.
+    """
+    explanations = layer.explanations
+    recorded = float(explanations.tie_sums[position])
+    if np.isnan(recorded) or np.isclose(ranks.tie_sum, recorded, rtol=1e-9, atol=0.5):
+        return
+    raise ValueError(
+        "`activations` must be those that were explained: other samples of neuron "
+        f"{explanations.neuron_names[position]!r} are equal here (tie sum "
+        f"{ranks.tie_sum:g}) than there ({recorded:g}). These are activations of "
+        "another run."
+    )
+
+
+def check_score(
     layer: LayerInputs,
     position: int,
     ranks: HostRanks,

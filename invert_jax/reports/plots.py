@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from invert_jax.concepts.table import Concepts
+from invert_jax.core.ranking import rank_host
 from invert_jax.explanations import CHANCE, LABELED, Explanations
 from invert_jax.lookups import position_of
 from invert_jax.nulls import Null
-from invert_jax.reports.behavior import formula_holds, values_of
+from invert_jax.reports.behavior import check_score, formula_holds, values_of
 from invert_jax.reports.inputs import checked_layers, named_layers
 from invert_jax.reports.summary import summary_of
 
@@ -45,11 +46,16 @@ def plot_unit(
         concepts: Those it was explained by.
         bins: Number of bins.
         ax: Where to draw; a new figure if None.
+
+    Raises:
+        ValueError: The activations are of another run, or in another order.
     """
     ax = _axes(ax)
     (layer,) = checked_layers(explanations, activations, concepts)
     position = position_of(explanations, neuron)
     values, holds = values_of(layer, position), formula_holds(layer, position)
+    if explanations.formula(position) is not None:
+        check_score(layer, position, rank_host(values), holds)
     edges = np.histogram_bin_edges(values, bins)
     for chosen, label, color, hatch in (
         (~holds, "the rest", BLUE, None),

@@ -74,6 +74,11 @@ def missing_notes(
             "No concepts were given, so it is not known on which samples a formula "
             "holds, and names have no descriptions."
         )
+    if has_activations and not has_concepts:
+        notes.append(
+            "Without concepts the activations could not be checked against the labels, "
+            "but for how many samples of a unit are equal."
+        )
     if has_activations and not has_images:
         notes.append("No images were given, so samples are shown by their ids.")
     if pictures.num_left_out:

@@ -132,6 +132,14 @@ def test_activations_of_another_run_are_refused(run):
         behavior.behavior_of(layer)
 
 
+def test_without_concepts_activations_tied_otherwise_are_refused(run):
+    values = np.array(run.activations)
+    values[:, 3] = values[:, 3] > 0
+    layer = layer_of(run, activations=values, concepts=None)
+    with pytest.raises(ValueError, match="other samples of neuron '3' are equal here"):
+        behavior.behavior_of(layer)
+
+
 def test_of_what_a_neuron_is_low_for_the_lowest_samples_come_first(run):
     labels = ij.explain(
         run.activations, run.concepts, max_length=2, beam_size=3, min_fraction=0.125,

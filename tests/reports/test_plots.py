@@ -47,6 +47,12 @@ def test_a_unit_is_drawn_inside_and_outside_of_its_support(run, ax):
     assert f"{run.explanations.scores[7, 0]:.4f}" in ax.get_title()
 
 
+def test_a_unit_is_not_drawn_from_samples_in_another_order(run, ax):
+    shuffled = np.asarray(run.activations)[::-1]
+    with pytest.raises(ValueError, match="or of samples in another order"):
+        plots.plot_unit(run.explanations, 7, shuffled, run.concepts, ax=ax)
+
+
 def test_a_unit_without_a_label_is_drawn_without_a_support(run, ax):
     plots.plot_unit(run.explanations, 6, run.activations, run.concepts, ax=ax)
     assert len(ax.patches) == 1
