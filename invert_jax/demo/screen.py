@@ -26,8 +26,8 @@ INTRODUCTION = (
 )
 LEGEND = (
     "AUROC: how often the unit is higher on an image that fits the formula than on "
-    "one that does not; 1 is always, 0.5 a coin toss. Held out: the same on images "
-    "that had no part in choosing the formula. q: of the units as good or better, the "
+    "one that does not, where a tie counts half; 1 is always, 0.5 a coin toss. Held "
+    "out: the same on images that had no part in choosing the formula. q: of the units as good or better, the "
     "share that the search would find in units without a meaning; above {alpha} the "
     "status is chance, and the formula is not to be used. Share: of the images, those "
     "that fit."
@@ -94,7 +94,8 @@ def show_legend(console: Console, example: Label, *, alpha: float) -> None:
     console.print(
         f"For example: of an image that is {in_words(example.formula)!r} and one that "
         f"is not, both new to the search, unit {example.neuron} of {example.layer} is "
-        f"higher on the first in {example.held_out:.1%} of all pairs.\n",
+        f"higher on the first in {example.held_out:.1%} of all pairs, ties counted "
+        "half.\n",
         markup=False,
     )
 

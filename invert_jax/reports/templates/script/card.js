@@ -33,9 +33,7 @@ function verdict(layer, unit, found, actions) {
   const support = layer.supportOf(unit, 0);
   const sentences = [
     `It holds on ${whole(support)} of ${plural(layer.numSamples, "sample")} (${percent(support / layer.numSamples)}). `,
-    auroc >= 0.5
-      ? `Given one of them and one of the rest, the unit is higher on the first ${percent(auroc)} of the time (AUROC ${score(auroc)}).`
-      : `Given one of them and one of the rest, the unit is lower on the first ${percent(1 - auroc)} of the time (AUROC ${score(auroc)}).`,
+    `Of all pairs of one of them and one of the rest, the unit is ${auroc >= 0.5 ? "higher" : "lower"} on the first in ${percent(auroc >= 0.5 ? auroc : 1 - auroc)}, ties counted half (AUROC ${score(auroc)}).`,
   ];
   const heldOut = layer.evidence("heldOut");
   const interval = layer.evidence("interval");
