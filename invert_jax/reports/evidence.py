@@ -13,7 +13,6 @@ class Evidence(NamedTuple):
 
     Attributes:
         q_value: Share of false labels among those that are at least as good.
-        p_search: P-value of the best score, valid after the search.
         alpha: Largest q-value of a label.
         num_draws: Meaningless neurons that the null was drawn from.
         held_out: Score on samples that the search has not seen.
@@ -25,7 +24,6 @@ class Evidence(NamedTuple):
     """
 
     q_value: Float[np.ndarray, " neurons"] | None = None
-    p_search: Float[np.ndarray, " neurons"] | None = None
     alpha: float | None = None
     num_draws: int | None = None
     held_out: Float[np.ndarray, " neurons"] | None = None
@@ -43,7 +41,6 @@ def evidence_of(explanations: Explanations) -> Evidence:
     if significance is not None:
         evidence = evidence._replace(
             q_value=explanations.q_value,
-            p_search=explanations.p_search,
             alpha=significance.alpha,
             num_draws=significance.num_draws,
         )

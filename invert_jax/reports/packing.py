@@ -4,9 +4,15 @@ import base64
 import json
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
-_CODES = {"u1": "uint8", "u2": "uint16", "i4": "int32", "f4": "float32"}
+_CODES = {
+    "u1": "uint8",
+    "u2": "uint16",
+    "i4": "int32",
+    "f4": "float32",
+    "f8": "float64",
+}
 # What could end a script element or open a comment in it, and the two line ends that
 # JSON allows and JavaScript did not.
 _ESCAPES = {
@@ -19,7 +25,7 @@ def packed(array: Shaped[np.ndarray, "..."], code: str) -> dict:
 
     Args:
         array: Any numbers that the type can hold.
-        code: "u1", "u2", "i4" or "f4".
+        code: "u1", "u2", "i4", "f4" or "f8".
 
     >>> packed(np.array([[1, 2]]), "u2")
     {'type': 'u2', 'shape': [1, 2], 'data': 'AQACAA=='}
@@ -32,6 +38,18 @@ def packed(array: Shaped[np.ndarray, "..."], code: str) -> dict:
         "shape": list(values.shape),
         "data": base64.b64encode(values.tobytes()).decode("ascii"),
     }
+
+
+def packed_floats(array: Float[np.ndarray, "..."]) -> dict:
+    """Numbers as float32 where that holds them, else as float64.
+
+    >>> packed_floats(np.array([1.0]))["type"], packed_floats(np.array([1e300]))["type"]
+    ('f4', 'f8')
+    """
+    sizes = np.abs(array[np.isfinite(array) & (array != 0)])
+    limits = np.finfo(np.float32)
+    fits = not sizes.size or (sizes.max() <= limits.max and sizes.min() >= limits.tiny)
+    return packed(array, "f4" if fits else "f8")
 
 
 def script_json(value: object) -> str:

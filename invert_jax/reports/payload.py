@@ -7,7 +7,7 @@ from invert_jax.explanations import Explanations
 from invert_jax.reports.behavior import FALSE_POSITIVE_RATES, Behavior
 from invert_jax.reports.evidence import Evidence
 from invert_jax.reports.inputs import LayerInputs
-from invert_jax.reports.packing import packed
+from invert_jax.reports.packing import packed, packed_floats
 from invert_jax.reports.summary import Summary
 
 NUM_UNDETECTED = 500
@@ -38,9 +38,8 @@ def layer_payload(
         # One more, so that 0 is no literal.
         "literals": packed(literals + 1, "u2" if 2 * len(used) < 65535 else "i4"),
         "operators": packed(explanations.operators, "i4"),
-        "scores": packed(_scores_by_length(explanations), "f4"),
+        "scores": packed(_scores_by_length(explanations), "f8"),
         "supports": packed(explanations.supports, "i4"),
-        "log10p": packed(explanations.log10_p[:, 0], "f4"),
         "evidence": _evidence(evidence),
         "behavior": None if behavior is None else _behavior(layer, behavior),
         "summary": _summary(summary, used),
@@ -83,18 +82,15 @@ def _evidence(evidence: Evidence) -> dict:
     """Arrays of what is known, null for what is not."""
     arrays = {
         "q": evidence.q_value,
-        "p": evidence.p_search,
         "heldOut": evidence.held_out,
         "interval": evidence.interval,
         "without": evidence.without,
     }
     alternative, support = evidence.is_alternative, evidence.support
     return {
-        **{name: None if a is None else packed(a, "f4") for name, a in arrays.items()},
+        **{name: None if a is None else packed(a, "f8") for name, a in arrays.items()},
         "alternative": None if alternative is None else packed(alternative, "u1"),
         "support": None if support is None else packed(support, "i4"),
-        "alpha": evidence.alpha,
-        "draws": evidence.num_draws,
         "numHeldOut": evidence.num_held_out,
     }
 
@@ -104,17 +100,17 @@ def _behavior(layer: LayerInputs, behavior: Behavior) -> dict:
     return {
         "rates": FALSE_POSITIVE_RATES.round(5).tolist(),
         "hasSupport": layer.concepts is not None,
-        "low": packed(behavior.low, "f4"),
-        "high": packed(behavior.high, "f4"),
+        "low": packed_floats(behavior.low),
+        "high": packed_floats(behavior.high),
         "numLowest": packed(behavior.num_lowest, "i4"),
         "inside": packed(behavior.inside, "u2"),
         "outside": packed(behavior.outside, "u2"),
         "tpr": packed(behavior.true_positive_rates, "u1"),
         "top": packed(among_all(layer, behavior.top), "i4"),
-        "topValues": packed(behavior.top_values, "f4"),
+        "topValues": packed_floats(behavior.top_values),
         "topInside": packed(behavior.top_inside, "u1"),
         "bottom": packed(among_all(layer, behavior.bottom), "i4"),
-        "bottomValues": packed(behavior.bottom_values, "f4"),
+        "bottomValues": packed_floats(behavior.bottom_values),
         "bottomInside": packed(behavior.bottom_inside, "u1"),
         "without": packed(behavior.without, "f4"),
     }

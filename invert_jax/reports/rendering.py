@@ -103,7 +103,10 @@ def rendered(
 
 
 def _ids(layers: list[Layer]) -> dict | None:
-    """Ids of the samples that cards show, where samples have ids."""
+    """Ids of the samples that cards show, where samples have ids.
+
+    As text, since a script's numbers are whole up to 2**53 only.
+    """
     ids = next(
         (each.inputs.ids for each in layers if each.inputs.ids is not None), None
     )
@@ -120,7 +123,7 @@ def _ids(layers: list[Layer]) -> dict | None:
         )
     )
     shown = shown[shown >= 0]
-    return {"samples": packed(shown, "i4"), "ids": ids[shown].tolist()}
+    return {"samples": packed(shown, "i4"), "ids": [str(each) for each in ids[shown]]}
 
 
 def _source(folder: str, names: tuple[str, ...], suffix: str) -> str:

@@ -25,7 +25,13 @@ def data_of(path, name):
 
 
 def unpacked(value):
-    kinds = {"u1": np.uint8, "u2": np.uint16, "i4": np.int32, "f4": np.float32}
+    kinds = {
+        "u1": np.uint8,
+        "u2": np.uint16,
+        "i4": np.int32,
+        "f4": np.float32,
+        "f8": "<f8",
+    }
     numbers = np.frombuffer(base64.b64decode(value["data"]), kinds[value["type"]])
     return numbers.reshape(value["shape"])
 
@@ -35,7 +41,7 @@ def test_what_is_packed_comes_back():
         values = np.array([[0, 1, 2], [3, 4, top]])
         np.testing.assert_array_equal(unpacked(packed(values, code)), values)
     with pytest.raises(ValueError, match="`code` must be one of u1"):
-        packed(np.zeros(1), "f8")
+        packed(np.zeros(1), "f2")
 
 
 @pytest.mark.parametrize("text", [*NAMES, "a\u2028b", "<!--", "\ud800", "]]>", "&lt;"])
@@ -69,10 +75,8 @@ def test_formulas_scores_and_supports_are_those_of_the_explanations(full_page, r
     labels = run.explanations
     np.testing.assert_array_equal(unpacked(data["supports"]), labels.supports)
     scores = unpacked(data["scores"])
-    np.testing.assert_array_equal(scores[:, -1], labels.scores.astype(np.float32))
-    np.testing.assert_array_equal(
-        scores[:, 0], labels.at_length(1).scores.astype(np.float32)
-    )
+    np.testing.assert_array_equal(scores[:, -1], labels.scores)
+    np.testing.assert_array_equal(scores[:, 0], labels.at_length(1).scores)
     names = [each["name"] for each in data["concepts"]]
     literals = unpacked(data["literals"]).astype(int) - 1
     for neuron, (best, *_) in enumerate(labels.formulas):
@@ -122,7 +126,7 @@ def test_held_out_scores_and_q_values_are_in_the_page(run, tmp_path):
         ("q", labels.q_value),
     ):
         found = unpacked(evidence[name])
-        np.testing.assert_array_equal(found, expected.astype(np.float32))
+        np.testing.assert_array_equal(found, expected)
     top = unpacked(data_of(path, "layer-data-0")["behavior"]["top"])
     assert set(top.ravel()) <= {*labels.samples, -1}
     text = path.read_text(encoding="utf-8")
@@ -215,6 +219,32 @@ def test_layers_need_inputs_by_layer(run):
         named_layers({})
     with pytest.raises(TypeError, match="must be an Explanations or a dict"):
         named_layers([run.explanations])
+
+
+def test_layers_of_other_samples_are_refused_by_their_ids(run):
+    values = np.asarray(run.activations)
+    given = {
+        name: ij.Activations(values, ids=np.array([f"{name}{n}" for n in range(160)]))
+        for name in "ab"
+    }
+    both = {"a": run.explanations, "b": run.explanations}
+    refused(run, "the ids of layer 'b' differ from those of", both, activations=given)
+
+
+def test_large_ids_and_activations_are_shown_as_they_are(run, tmp_path):
+    ids = 2**53 + np.arange(160)
+    values = np.asarray(run.activations, np.float64) * 1e300
+    labels = ij.explain(
+        ij.Activations(values, ids=ids), run.concepts.with_ids(ids), max_length=2,
+        beam_size=3, min_fraction=0.125, options=ij.Options(progress=False),
+    )  # fmt: skip
+    path = report(
+        labels, tmp_path / "page.html", activations=ij.Activations(values, ids=ids)
+    )
+    page = data_of(path, "page-data")
+    assert set(page["ids"]["ids"]) <= set(map(str, ids.tolist()))
+    found = data_of(path, "layer-data-0")["behavior"]
+    np.testing.assert_array_equal(unpacked(found["high"]), values.max(0))
 
 
 def test_concepts_in_another_order_are_understood(run, tmp_path):

@@ -1,6 +1,8 @@
 """The page in a real browser, opened from a file, without a network."""
 
+import csv
 import dataclasses
+import io
 import json
 import time
 
@@ -119,8 +121,58 @@ def test_filters_keep_units_of_a_status_and_a_score(browser, full_page, run):
     browser.find_element(By.ID, "clear").click()
     scores = run.explanations.scores[:, 0]
     least = np.sort(scores)[4]
-    browser.find_element(By.ID, "least").send_keys(f"{least - 1e-6:.6f}")
+    browser.find_element(By.ID, "least").send_keys(repr(float(least)))
     assert sorted(rows(browser)) == np.flatnonzero(scores >= least).tolist()
+
+
+def test_a_score_that_is_just_the_least_is_kept_and_in_the_bin_above(
+    browser, run, tmp_path
+):
+    masks = np.tile(np.arange(20) < 10, 4)
+    values = np.tile([10.0] * 10 + [11.0] + [9.0] * 9, 4)[:, None]
+    concepts = ij.Concepts.from_masks(masks[:, None], ["half"])
+    labels = ij.explain(
+        values, concepts, max_length=1, beam_size=1, min_fraction=0.5,
+        options=ij.Options(progress=False),
+    )  # fmt: skip
+    assert labels.scores[0, 0] == pytest.approx(0.9, abs=1e-15)
+    open_page(browser, report(labels, tmp_path / "page.html"))
+    browser.find_element(By.ID, "least").send_keys("0.9")
+    assert rows(browser) == [0]
+    titles = browser.execute_script(
+        "return [...document.querySelectorAll('#summary g.link title')]"
+        ".map((each) => each.textContent)"
+    )
+    assert titles == ["1 unit from 0.900 to 0.905"]
+
+
+def test_the_csv_has_the_columns_and_numbers_of_to_arrow(browser, run, tmp_path):
+    quiet = ij.Options(progress=False)
+    labels = ij.explain(
+        run.activations, run.concepts, max_length=2, beam_size=3, min_fraction=0.25,
+        holdout=0.5, key=0, options=quiet,
+    )  # fmt: skip
+    open_page(browser, report(labels, tmp_path / "page.html"))
+    text = browser.execute_script("return state.table.csv()")
+    written = list(csv.DictReader(io.StringIO(text)))
+    expected = {each["neuron"]: each for each in labels.to_arrow().to_pylist()}
+    assert len(written) == 8
+    assert set(written[0]) - {"in_words"} <= set(labels.to_arrow().column_names)
+    assert {"held_out_low", "held_out_high", "fraction"} <= set(written[0])
+    for row in written:
+        of_unit = expected[int(row["neuron"])]
+        for name in set(row) - {"in_words", "neuron", "name", "status"}:
+            value = of_unit[name]
+            if value is None or np.isnan(value):
+                assert row[name] == ""
+            else:
+                assert float(row[name]) == pytest.approx(value, rel=5e-7)
+
+
+def test_equal_activations_are_said_to_count_half(browser, full_page):
+    open_page(browser, full_page, "#unit-0")
+    assert "ties counted half" in shown(browser, "#card")
+    assert "equal activations count half" in shown(browser, "footer")
 
 
 def test_a_concept_of_the_bar_chart_filters_the_table(browser, full_page, run):

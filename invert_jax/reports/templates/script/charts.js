@@ -99,7 +99,7 @@ function scoreHistogram(layer, chooseLeast) {
   const bins = Math.max(1, Math.ceil(greatest / width - 1e-6) - first);
   const [labeled, other] = [new Array(bins).fill(0), new Array(bins).fill(0)];
   found.forEach((unit, at) => {
-    const bin = Math.min(bins - 1, Math.max(0, Math.floor(values[at] / width + 1e-6) - first));
+    const bin = Math.min(bins - 1, Math.max(0, Math.floor(values[at] / width + 1e-9) - first));
     (layer.statusOf(unit) === "labeled" ? labeled : other)[bin]++;
   });
   const most = Math.max(...labeled.map((count, bin) => count + other[bin]), 1);

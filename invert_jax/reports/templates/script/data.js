@@ -3,7 +3,7 @@
 // What the page was given. Names of concepts and units are data: they reach the document
 // as text nodes alone, never as markup.
 
-const ARRAYS = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array };
+const ARRAYS = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array, f8: Float64Array };
 
 function unpack(packed) {
   if (!packed) return null;

@@ -5,6 +5,8 @@ const samples = new Samples(page);
 const layers = new Map();
 const element = (id) => document.getElementById(id);
 const state = { layer: null, table: null, unit: -1, concept: -1 };
+// A score of 0.9 may be a last digit below what is typed as 0.9.
+const ROUNDING = 1e-12;
 const isWide = () => window.matchMedia("(min-width: 1100px)").matches;
 
 function layerAt(at) {
@@ -63,11 +65,12 @@ function filter() {
   const status = element("status").value;
   const length = Number(element("length").value);
   const least = element("least").value === "" ? null : Number(element("least").value);
+  const exceeds = (value) => (negative ? value <= least + ROUNDING : value >= least - ROUNDING);
   const negative = layer.data.sign === "negative";
   const found = [];
   for (let unit = 0; unit < layer.size; unit++) {
     if (status && layer.statusOf(unit) !== status) continue;
-    if (least !== null && !(negative ? layer.scoreOf(unit, 0) <= least : layer.scoreOf(unit, 0) >= least)) continue;
+    if (least !== null && !exceeds(layer.scoreOf(unit, 0))) continue;
     if (concept >= 0 || length) {
       const formula = layer.formula(unit);
       if (length && formula.length !== length) continue;

@@ -134,10 +134,10 @@ class UnitTable {
   }
 
   csv() {
-    const columns = this.columns.filter((each) => each.text);
+    const columns = csvColumns(this.layer);
     const quote = (value) => `"${String(value).replaceAll('"', '""')}"`;
-    const lines = [columns.map((each) => quote(each.key)).join(",")];
-    for (const unit of this.order) lines.push(columns.map((each) => quote(each.text(unit))).join(","));
+    const lines = [columns.map(([name]) => quote(name)).join(",")];
+    for (const unit of this.order) lines.push(columns.map(([, value]) => quote(value(unit))).join(","));
     return lines.join("\r\n") + "\r\n";
   }
 }
@@ -151,19 +151,42 @@ function spacer(height) {
 // Text that a spreadsheet would run as a formula of its own is led by an apostrophe.
 const harmless = (value) => (/^[=+\-@\t\r]/.test(value) ? `'${value}` : value);
 
+// As in the table that `Explanations.to_arrow` gives, by the same names.
+function csvColumns(layer) {
+  const exact = (value) => (Number.isNaN(value) ? "" : String(Number(value.toPrecision(7))));
+  const found = (value) => (unit) => (layer.supportOf(unit, 0) > 0 ? value(unit) : "");
+  const columns = [
+    ["neuron", (unit) => layer.neurons[unit]],
+    ["name", (unit) => harmless(layer.nameOf(unit))],
+    ["status", (unit) => layer.statusOf(unit)],
+    ["in_words", (unit) => harmless(layer.words(unit))],
+    ["score", found((unit) => exact(layer.scoreOf(unit, 0)))],
+    ["fraction", found((unit) => exact(layer.supportOf(unit, 0) / layer.numSamples))],
+    ["num_positives", found((unit) => layer.supportOf(unit, 0))],
+  ];
+  const [q, heldOut, interval] = ["q", "heldOut", "interval"].map((name) => layer.evidence(name));
+  if (q) columns.push(["q_value", (unit) => exact(q[unit])]);
+  if (heldOut) columns.push(["held_out_score", (unit) => exact(heldOut[unit])]);
+  if (interval) {
+    columns.push(["held_out_low", (unit) => exact(interval[2 * unit])]);
+    columns.push(["held_out_high", (unit) => exact(interval[2 * unit + 1])]);
+  }
+  return columns;
+}
+
 function columnsOf(layer) {
   const shares = (unit) => layer.supportOf(unit, 0) / layer.numSamples;
   const hasFormula = (unit) => layer.supportOf(unit, 0) > 0;
   const columns = [
     {
       key: "unit", label: "Unit", hint: "Number of the unit in its layer",
-      value: (unit) => layer.neurons[unit], text: (unit) => layer.neurons[unit],
+      value: (unit) => layer.neurons[unit],
       cell: (unit) => make("a", { href: layer.hash(unit), tabindex: "-1" }, String(layer.neurons[unit])),
     },
   ];
   if (layer.data.names) {
     columns.push({
-      key: "label", label: "Name", value: (unit) => layer.nameOf(unit), text: (unit) => harmless(layer.nameOf(unit)),
+      key: "label", label: "Name", value: (unit) => layer.nameOf(unit),
       cell: (unit) => make("bdi", { title: layer.nameOf(unit) }, layer.nameOf(unit)),
     });
   }
@@ -175,7 +198,7 @@ function columnsOf(layer) {
   }
   columns.push({
     key: "words", label: "Formula", hint: "What the unit responds to",
-    value: (unit) => layer.words(unit), text: (unit) => harmless(layer.words(unit)),
+    value: (unit) => layer.words(unit),
     cell: (unit) => {
       if (!hasFormula(unit)) return make("span", { class: "none" }, statusWords(layer.statusOf(unit)));
       const node = formulaNode(layer, layer.formula(unit));
@@ -184,7 +207,7 @@ function columnsOf(layer) {
     },
   }, {
     key: "score", label: "AUROC", hint: "How well the unit tells where the formula holds; 0.5 is no relation",
-    descending: layer.data.sign !== "negative", value: (unit) => layer.scoreOf(unit, 0), text: (unit) => score(layer.scoreOf(unit, 0)),
+    descending: layer.data.sign !== "negative", value: (unit) => layer.scoreOf(unit, 0),
     cell: (unit) => meter(layer.scoreOf(unit, 0)),
   });
   const heldOut = layer.evidence("heldOut");
@@ -192,7 +215,7 @@ function columnsOf(layer) {
   if (heldOut) {
     columns.push({
       key: "heldout", label: "Held out", hint: "The same on samples that the search has not seen, with its 95% interval",
-      descending: layer.data.sign !== "negative", value: (unit) => heldOut[unit], text: (unit) => score(heldOut[unit]),
+      descending: layer.data.sign !== "negative", value: (unit) => heldOut[unit],
       cell: (unit) => [score(heldOut[unit]), interval && !Number.isNaN(interval[2 * unit])
         ? make("small", {}, ` ${interval[2 * unit].toFixed(2)}–${interval[2 * unit + 1].toFixed(2)}`) : ""],
     });
@@ -201,17 +224,17 @@ function columnsOf(layer) {
   if (q) {
     columns.push({
       key: "q", label: "q", hint: "Share of false labels among those at least as good",
-      value: (unit) => q[unit], text: (unit) => (Number.isNaN(q[unit]) ? "" : q[unit]),
+      value: (unit) => q[unit],
       cell: (unit) => (Number.isNaN(q[unit]) ? "" : q[unit].toPrecision(2)),
     });
   }
   columns.push({
     key: "share", label: "Holds on", hint: "Share of the samples where the formula holds", descending: true,
-    value: (unit) => (hasFormula(unit) ? shares(unit) : NaN), text: (unit) => (hasFormula(unit) ? layer.supportOf(unit, 0) : ""),
+    value: (unit) => (hasFormula(unit) ? shares(unit) : NaN),
     cell: (unit) => (hasFormula(unit) ? percent(shares(unit)) : ""),
   }, {
     key: "status", label: "Status", hint: "Whether the label is to be used",
-    value: (unit) => layer.statusOf(unit), text: (unit) => layer.statusOf(unit),
+    value: (unit) => layer.statusOf(unit),
     cell: (unit) => make("span", { class: `badge ${layer.statusOf(unit)}` }, statusWords(layer.statusOf(unit))),
   });
   return columns;
