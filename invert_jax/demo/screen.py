@@ -27,10 +27,10 @@ INTRODUCTION = (
 LEGEND = (
     "AUROC: how often the unit is higher on an image that fits the formula than on "
     "one that does not, where a tie counts half; 1 is always, 0.5 a coin toss. Held "
-    "out: the same on images that had no part in choosing the formula. q: of the units as good or better, the "
-    "share that the search would find in units without a meaning; above {alpha} the "
-    "status is chance, and the formula is not to be used. Share: of the images, those "
-    "that fit."
+    "out: the same on images that had no part in choosing the formula. q: of the units "
+    "as good or better, the share that the search would find in units without a "
+    "meaning; above {alpha} the status is chance, and the formula is not to be used. "
+    "Share: of the images, those that fit."
 )
 NEXT = """\
 What to try next

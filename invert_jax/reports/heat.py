@@ -30,7 +30,7 @@ class MapReader:
         if callable(maps):
             return
         shape = np.shape(maps)
-        if len(shape) != 4 or shape[0] != num_samples or shape[3] < num_neurons:
+        if len(shape) != 4 or shape[0] != num_samples or shape[3] != num_neurons:
             raise ValueError(
                 "`maps` must be of shape [samples, rows, columns, neurons], here "
                 f"({num_samples}, rows, columns, {num_neurons}), or a function of "
@@ -80,10 +80,10 @@ class MapReader:
                     f"`maps` must give [samples, rows, columns, neurons] for the ids "
                     f"it is asked for; got shape {maps.shape} for {len(chosen)} ids."
                 )
-            if maps.shape[3] < self._num_neurons:
+            if maps.shape[3] != self._num_neurons:
                 raise ValueError(
-                    f"`maps` must give the maps of all {self._num_neurons} neurons, "
-                    f"on the last axis; got shape {maps.shape}."
+                    f"`maps` must give the maps of the {self._num_neurons} neurons "
+                    f"of the layer, on the last axis; got shape {maps.shape}."
                 )
             yield from zip(chosen.tolist(), maps, strict=True)
 

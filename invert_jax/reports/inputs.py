@@ -64,13 +64,13 @@ def checked_layers(explanations, activations, concepts) -> list[LayerInputs]:
 
 def _check_ids_of_layers(layers: list[LayerInputs]) -> None:
     """Refuse layers of other samples: the page names each sample once for all."""
-    known = [each for each in layers if each.ids is not None]
-    for each in known[1:]:
-        if not np.array_equal(known[0].ids, each.ids):
+    known = [(each.name, each.ids) for each in layers if each.ids is not None]
+    for name, ids in known[1:]:
+        if not np.array_equal(known[0][1], ids):
             raise ValueError(
                 "`explanations` in one page must be of the same samples, in the same "
-                f"order; the ids of layer {each.name!r} differ from those of layer "
-                f"{known[0].name!r}. Write a page for each."
+                f"order; the ids of layer {name!r} differ from those of layer "
+                f"{known[0][0]!r}. Write a page for each."
             )
 
 

@@ -104,14 +104,16 @@ def report(
         | {"maps": _maps(each, reader, pictures)}
         for each, reader in zip(layers, map_readers, strict=True)
     ]
-    notes = missing_notes(
-        has_activations=inputs[0].activations is not None,
-        has_concepts=inputs[0].concepts is not None,
-        has_images=image_reader is not None,
-        has_maps=any(reader is not None for reader in map_readers),
-        evidence=layers[0].evidence,
-        pictures=pictures,
-    )
+    notes = [
+        missing_notes(
+            each.inputs,
+            each.evidence,
+            pictures,
+            has_images=image_reader is not None,
+            has_maps=reader is not None,
+        )
+        for each, reader in zip(layers, map_readers, strict=True)
+    ]
     text = rendered(environment, title, layers, payloads, pictures, notes, compared)
     write_page(path, text)
     return path
@@ -188,17 +190,17 @@ def _map_readers(maps, layers: list[LayerInputs]) -> list[MapReader | None]:
         MapReader(
             maps[each.name],
             num_samples=each.num_all,
-            num_neurons=int(each.explanations.neurons.max(initial=-1)) + 1,
+            num_neurons=each.activations.num_neurons,
             ids=each.ids,
         )
-        if each.name in maps
+        if each.name in maps and each.activations is not None
         else None
         for each in layers
     ]
 
 
 def _maps(layer: Layer, reader: MapReader | None, pictures: Pictures) -> dict | None:
-    """Maps of the units whose top images are all in the page."""
+    """Maps of the units of which any top image is in the page."""
     if reader is None or layer.behavior is None or not pictures.samples:
         return None
     if layer.inputs.explanations.settings.sign == "negative":

@@ -58,7 +58,7 @@ def rendered(
     layers: list[Layer],
     payloads: list[dict],
     pictures: Pictures,
-    notes: list[str],
+    notes: list[list[str]],
     comparisons: list[dict],
 ) -> str:
     """The page as text."""

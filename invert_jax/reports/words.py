@@ -4,6 +4,7 @@ from pathlib import PurePath
 
 from invert_jax.explanations import Explanations
 from invert_jax.reports.evidence import Evidence
+from invert_jax.reports.inputs import LayerInputs
 from invert_jax.reports.pictures import Pictures
 
 RECORDED = ("model", "data", "preprocessing", "activations_at", "concepts_at")
@@ -54,15 +55,16 @@ def run_sentences(
 
 
 def missing_notes(
-    *,
-    has_activations: bool,
-    has_concepts: bool,
-    has_images: bool,
-    has_maps: bool,
+    layer: LayerInputs,
     evidence: Evidence,
     pictures: Pictures,
+    *,
+    has_images: bool,
+    has_maps: bool,
 ) -> list[str]:
-    """What the page leaves out, and what it would need to show it."""
+    """What the page leaves out of a layer, and what it would need to show it."""
+    has_activations = layer.activations is not None
+    has_concepts = layer.concepts is not None
     notes = []
     if not has_activations:
         notes.append(
@@ -85,6 +87,11 @@ def missing_notes(
         notes.append(
             f"{pictures.num_left_out:,} of the images did not fit into the page; the "
             "units of the best scores have theirs, and the rest show ids."
+        )
+    if has_maps and layer.explanations.settings.sign == "negative":
+        notes.append(
+            "Maps are not drawn: units were explained by what they are low for, and a "
+            "map shows where a unit is high."
         )
     if has_images and not has_maps:
         notes.append(

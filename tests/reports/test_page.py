@@ -231,6 +231,27 @@ def test_layers_of_other_samples_are_refused_by_their_ids(run):
     refused(run, "the ids of layer 'b' differ from those of", both, activations=given)
 
 
+def test_each_layer_says_what_it_does_not_show(run, tmp_path):
+    low = dataclasses.replace(
+        run.explanations,
+        settings=dataclasses.replace(run.explanations.settings, sign="negative"),
+    )
+    both = {"high": run.explanations, "low": low}
+    values = dict.fromkeys(both, run.activations)
+    path = report(
+        both, tmp_path / "page.html", activations=values, images=run.images,
+        maps={"low": np.ones((160, 1, 1, 8))},
+    )  # fmt: skip
+    _, of_high, of_low = path.read_text(encoding="utf-8").split("does not show of")
+    assert "No maps were given" in of_high and "No maps were given" not in of_low
+    assert "Maps are not drawn" in of_low and "Maps are not drawn" not in of_high
+
+
+def test_maps_with_neurons_on_another_axis_are_refused(run):
+    maps = np.zeros((160, 8, 9, 9))
+    refused(run, "`maps` must be of shape", activations=run.activations, maps=maps)
+
+
 def test_large_ids_and_activations_are_shown_as_they_are(run, tmp_path):
     ids = 2**53 + np.arange(160)
     values = np.asarray(run.activations, np.float64) * 1e300
