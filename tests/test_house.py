@@ -46,7 +46,7 @@ LAYERS = {
         settings significance held_out positions explanations tables displays exports
         lookups
     """,
-    "engine": "options inputs keys parts blocks splits holdout jobs engine",
+    "engine": "options inputs keys parts blocks splits holdout jobs engine places",
     "audits": "drawing nulls",
     "reports": """
         comparison overlaps reports/__init__ reports/behavior
@@ -60,7 +60,7 @@ LAYERS = {
         demo/labels demo/network demo/screen
     """,
     "cli": """
-        sources places cli/__init__ cli/collect cli/demo cli/explain cli/main
+        sources cli/__init__ cli/collect cli/demo cli/explain cli/main
         cli/compare cli/null cli/report cli/words
         __main__
     """,

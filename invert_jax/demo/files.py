@@ -13,24 +13,39 @@ from invert_jax.demo.checks import Check
 from invert_jax.demo.labels import Label, in_words
 from invert_jax.engine import folder_name
 from invert_jax.explanations import Explanations
+from invert_jax.places import record_places
+
+ACTIVATIONS = "activations.npz"
 
 
 def write_inputs(
     activations: Mapping[str, Activations], concepts: Concepts, output: Path
 ) -> None:
-    """Write what was explained: a matrix per layer, the table of concepts."""
+    """Write what was explained: a matrix per layer, the table of concepts.
+
+    All layers and the ids of the images are in one file more, for `invert-jax report`.
+    """
     folder = output / "activations"
     folder.mkdir(parents=True, exist_ok=True)
     for layer, values in activations.items():
         np.save(folder / f"{folder_name(layer)}.npy", np.asarray(values))
+    matrices = {layer: np.asarray(values) for layer, values in activations.items()}
+    np.savez(output / ACTIVATIONS, ids=np.asarray(concepts.ids), **matrices)
     concepts.save(output / "concepts.npz")
     write_definitions(concepts, output)
 
 
 def write_explanations(explanations: Mapping[str, Explanations], output: Path) -> None:
-    """Write what was found, a folder per layer, for `Explanations.load`."""
-    for layer, found in explanations.items():
-        found.save(output / "explanations" / folder_name(layer))
+    """Write what was found, a folder per layer, for `Explanations.load`.
+
+    With the places of what `write_inputs` wrote, where `invert-jax report` looks.
+    """
+    record_places(
+        explanations,
+        str(output / "explanations"),
+        activations=str(output / ACTIVATIONS),
+        concepts=str(output / "concepts.npz"),
+    )
 
 
 def write_definitions(concepts: Concepts, output: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from invert_jax import Concepts, Explanations, Formula
+from invert_jax.cli.main import main
 from invert_jax.demo import Findings, job, run
 from invert_jax.demo.checks import (
     check_accuracy,
@@ -212,6 +213,15 @@ def test_the_text_file_lists_every_neuron(finished):
 def test_the_accuracy_check_fails_below_97_percent():
     assert check_accuracy(0.97, 899).passed
     assert not check_accuracy(0.969, 899).passed
+
+
+def test_the_command_finds_what_the_results_were_made_of(finished, tmp_path):
+    page = tmp_path / "page.html"
+    results = str(finished.output / "explanations")
+    assert main(["report", results, "-o", str(page), "--quiet"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "No activations were given" not in text
+    assert "No concepts were given" not in text
 
 
 def test_the_digit_check_fails_if_two_logits_change_places(findings):
