@@ -416,6 +416,47 @@ def test_twenty_thousand_units_open_in_three_seconds_and_scroll(browser, run, tm
     assert len(rows(browser)) < 80
 
 
+def test_narrow_rows_are_as_high_as_the_table_counts_on(browser, full_page):
+    metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        open_page(browser, full_page)
+        heights = browser.execute_script(
+            "return [...state.table.rows.values()].map((each) => each.offsetHeight)"
+        )
+        counted = browser.execute_script("return state.table.rowHeight")
+        assert set(heights) == {counted}
+        open_page(browser, full_page, "#unit-7")
+        inert = "return document.getElementById('viewport').inert"
+        assert browser.execute_script(inert)
+        assert not browser.execute_script("return element('card').closest('[inert]')")
+        browser.find_element(By.CSS_SELECTOR, "#card [aria-label=Close]").click()
+        assert not browser.execute_script(inert)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_another_layer_forgets_the_link_and_a_long_name_is_wrapped(
+    browser, run, tmp_path
+):
+    layers = {"a": run.explanations, "b" * 300: run.explanations}
+    open_page(browser, report(layers, tmp_path / "page.html"), "#a/unit-3")
+    browser.find_element(By.CSS_SELECTOR, "#layers button[data-layer='1']").click()
+    assert browser.execute_script("return location.hash") == ""
+    wide = "return document.documentElement.scrollWidth - window.innerWidth"
+    assert browser.execute_script(wide) <= 0
+
+
+def test_what_is_folded_is_printed(browser, full_page):
+    open_page(browser, full_page, "#unit-7")
+    count = "return document.querySelectorAll('details:not([open])').length"
+    assert browser.execute_script(count) > 0
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.execute_script(count) == 0
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script(count) > 0
+
+
 def test_it_prints_the_whole_table(browser, run, tmp_path):
     many = run.explanations.take(np.arange(400) % 8)
     many = dataclasses.replace(many, neurons=np.arange(400))

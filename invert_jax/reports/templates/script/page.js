@@ -109,19 +109,47 @@ function openUnit(unit, { focus = false, replace = false } = {}) {
   });
   card.scrollTop = 0;
   state.table.select(unit);
+  coverRest();
   document.title = `${state.layer.title(unit)} · ${page.title}`;
   if (focus) card.focus();
+}
+
+// Where the card covers the page, what is behind it cannot be reached by Tab either.
+function coverRest() {
+  const covered = state.unit >= 0 && !isWide();
+  for (let part = element("card"); part !== document.body; part = part.parentElement) {
+    for (const each of part.parentElement.children) if (each !== part) each.inert = covered;
+  }
+}
+
+// What is folded is printed too.
+const unfolded = [];
+
+function unfold() {
+  for (const each of document.querySelectorAll("details:not([open])")) {
+    each.open = true;
+    unfolded.push(each);
+  }
+}
+
+function foldAgain() {
+  for (const each of unfolded.splice(0)) each.open = false;
 }
 
 function hideCard() {
   element("card").hidden = true;
   document.body.classList.remove("has-card");
   state.unit = -1;
+  coverRest();
   document.title = page.title;
 }
 
 function closeCard() {
   hideCard();
+  forgetLink();
+}
+
+function forgetLink() {
   if (location.hash.includes("unit-")) history.pushState(null, "", location.pathname + location.search);
 }
 
@@ -214,8 +242,14 @@ function start() {
   window.addEventListener("popstate", () => { if (!location.hash.includes("unit-")) hideCard(); });
   window.addEventListener("beforeprint", () => state.table.renderRows(0, Math.min(state.table.order.length, PRINTED_ROWS)));
   window.addEventListener("afterprint", () => state.table.render());
+  window.addEventListener("beforeprint", unfold);
+  window.addEventListener("afterprint", foldAgain);
+  window.addEventListener("resize", coverRest);
   for (const button of document.querySelectorAll("#layers button")) {
-    button.addEventListener("click", () => showLayer(Number(button.dataset.layer)));
+    button.addEventListener("click", () => {
+      showLayer(Number(button.dataset.layer));
+      forgetLink();
+    });
   }
   showLayer(0);
   followLink();
