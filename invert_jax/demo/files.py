@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +30,9 @@ def write_inputs(
     folder.mkdir(parents=True, exist_ok=True)
     for layer, values in activations.items():
         np.save(folder / f"{folder_name(layer)}.npy", np.asarray(values))
-    matrices = {layer: np.asarray(values) for layer, values in activations.items()}
-    np.savez(output / ACTIVATIONS, ids=np.asarray(concepts.ids), **matrices)
+    matrices: dict[str, Any] = {"ids": np.asarray(concepts.ids)}
+    matrices |= {layer: np.asarray(values) for layer, values in activations.items()}
+    np.savez(output / ACTIVATIONS, **matrices)
     concepts.save(output / "concepts.npz")
     write_definitions(concepts, output)
 

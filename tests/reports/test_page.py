@@ -25,12 +25,12 @@ def data_of(path, name):
 
 
 def unpacked(value):
-    kinds = {
+    kinds: dict[str, type[np.generic]] = {
         "u1": np.uint8,
         "u2": np.uint16,
         "i4": np.int32,
         "f4": np.float32,
-        "f8": "<f8",
+        "f8": np.float64,
     }
     numbers = np.frombuffer(base64.b64decode(value["data"]), kinds[value["type"]])
     return numbers.reshape(value["shape"])
