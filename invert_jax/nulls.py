@@ -14,7 +14,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from rich.console import Console
 from rich.progress import Progress
 
@@ -74,20 +74,23 @@ class Null:
         """What this null says of explanations; see `Explanations.with_null`."""
         alpha = checked_alpha(alpha)
         self._check_same_search(explanations)
-        drawn = _drawn_ties(explanations)
-        rows = self._rows_of(drawn.patterns)
+        drawn = ties.drawn_ties(
+            explanations.tie_groups, explanations.tie_sums, set(self.patterns),
+            num_samples=explanations.num_samples,
+        )  # fmt: skip
+        rows = self._rows_of(drawn.patterns, _has_formula(explanations))
         found = _best_scores(
             explanations.rank_sums[:, :, 0], explanations.supports[:, :, 0],
             explanations.num_samples, explanations.settings,
         )  # fmt: skip
         num_reached = np.zeros(found.shape, np.int64)
         extrapolated = np.full((*found.shape, 3), np.nan)
-        keys = np.stack((rows, drawn.untied, drawn.is_loose), axis=1)
+        keys = np.stack((rows, drawn.untied, drawn.largest, drawn.is_moved), axis=1)
         kinds, kind = np.unique(keys[rows >= 0], axis=0, return_inverse=True)
-        for each, (row, untied, is_loose) in enumerate(kinds.tolist()):
+        for each, (row, *lacking) in enumerate(kinds.tolist()):
             neurons = np.flatnonzero(rows >= 0)[kind == each]
             for step in range(found.shape[1]):
-                allowed = self._allowance(row, step, untied, is_loose=bool(is_loose))
+                allowed = self._allowance(row, step, *lacking)
                 scores, best = found[neurons, step], self._best[row, :, step]
                 num_reached[neurons, step] = nulls.reached(scores, best + allowed)
                 beyond = neurons[num_reached[neurons, step] == 0]
@@ -152,27 +155,29 @@ class Null:
         )
 
     def _allowance(
-        self, row: int, step: int, untied: int, *, is_loose: bool
+        self, row: int, step: int, untied: int, largest: int, is_moved: int
     ) -> Float[np.ndarray, " draws"]:
         """What draws may lack because their ties and a neuron's differ."""
         best, pattern = self._best[row, :, step], self.patterns[row]
         supports, num_samples = self.supports[row, :, step], self.num_samples
-        if untied == 0 and not is_loose:
+        if untied == 0 and largest < 2 and not is_moved:
             return np.zeros(len(best))
-        if pattern and pattern[0][0] > 0:
+        # Searched for low activations, the group at the lowest value is the highest.
+        is_negative = self.settings.sign == "negative"
+        has_lowest = bool(pattern) and pattern[0][0] == 0 and not is_negative
+        if is_moved:
             missing = nulls.score_step(supports, num_samples=num_samples)
         else:
             missing = nulls.allowance(
                 best,
                 supports,
                 untied=untied,
-                num_active=num_samples - (pattern[0][1] if pattern else 0),
-                is_loose=is_loose,
+                largest=largest,
+                num_active=num_samples - (pattern[0][1] if has_lowest else 0),
                 num_samples=num_samples,
             )
         spread = ties.spread(pattern, num_samples=num_samples)
-        smooth = nulls.is_smooth(supports, spread=spread, is_loose=is_loose)
-        return np.where(smooth, 0.0, missing)
+        return np.where(nulls.is_smooth(supports, spread=spread), 0.0, missing)
 
     def _tail(self, row: int, step: int) -> tails.Tail:
         """The tail of the best scores of a pattern, fitted once."""
@@ -185,11 +190,12 @@ class Null:
         return {}
 
     def _rows_of(
-        self, patterns: Sequence[ties.Pattern | None]
+        self, patterns: Sequence[ties.Pattern], needed: Bool[np.ndarray, " neurons"]
     ) -> Int[np.ndarray, " neurons"]:
-        """The row of each pattern, -1 of None; an error if one was not drawn."""
+        """The row of each pattern, -1 if not needed; an error if it was not drawn."""
         row_of = {pattern: row for row, pattern in enumerate(self.patterns)}
-        missing = {each for each in patterns if each is not None} - set(row_of)
+        pairs = list(zip(patterns, needed.tolist(), strict=True))
+        missing = {each for each, needs in pairs if needs} - set(row_of)
         if missing:
             raise ValueError(
                 "`null` must have draws of the ties of every neuron; "
@@ -197,7 +203,9 @@ class Null:
                 f"{min(missing)} (samples below, samples tied). Draw it with "
                 "`like` set to these explanations."
             )
-        return np.array([-1 if each is None else row_of[each] for each in patterns])
+        return np.array(
+            [row_of[each] if is_needed else -1 for each, is_needed in pairs]
+        )
 
     def _check_same_search(self, explanations: Explanations) -> None:
         """Refuse other concepts, settings or objective."""
@@ -232,10 +240,14 @@ def null_distribution(
 
     The best score that a neuron without meaning reaches depends on the concepts, the
     settings and the neuron's ties [1]. Those at the lowest value, as left by a
-    rectifier, and at any other value that more than a twentieth of the samples share
-    are drawn, on a grid of their ends: a neuron uses the next smaller groups, which
-    errs to the safe side; where scores come in few steps, with an allowance of at most
-    one. What was drawn before is not drawn again.
+    rectifier, are drawn on a grid of their number: a neuron uses the next smaller one,
+    with a null that is wider by up to 4.4 %. A neuron with more than a twentieth of the
+    samples at another value has draws of its own for all such groups, shared with the
+    neurons of the same; with sign "negative" any neuron has. Where there are more than
+    64 such patterns they are moved to the grid as well. Ties that the draws lack make
+    scores come in steps: where supports are too small to smooth those, a draw counts if
+    it comes so near that the ties could make up for it, by one step at most. What was
+    drawn before is not drawn again.
 
     Args:
         concepts: Those that were explained by.
@@ -243,7 +255,8 @@ def null_distribution(
             layers.
         num_draws: Permutations per tie pattern; p-values are at least 1 / (1 + that),
             so that of 10,000 neurons 100 must reach it for a q-value of 0.05 by 2,000
-            draws: ask for more where few neurons may have a meaning.
+            draws: ask for more where few neurons may have a meaning. Below 500 draws
+            nothing is extrapolated.
         key: From `jax.random.key`, or a whole number; the same gives the same draws on
             every device.
         options: How to run. Draws are kept in memory by content (concepts, settings,
@@ -272,8 +285,13 @@ def null_distribution(
     layers = list(like.values()) if isinstance(like, Mapping) else [like]
     table = _checked_table(concepts, layers)
     settings = layers[0].settings
-    wanted = {each for layer in layers for each in _drawn_ties(layer).patterns}
-    patterns = tuple(sorted(each for each in wanted if each is not None))
+    groups = [layer.tie_groups[_has_formula(layer)] for layer in layers]
+    wanted = {each for some in groups for each in ties.patterns_of(some)}
+    patterns = ties.patterns_to_draw(
+        wanted,
+        num_samples=table.num_samples,
+        from_below=settings.sign == "negative",
+    )
     drawing = Drawing(table, settings, int(num_draws), seed, options)
     with Progress(
         console=Console(stderr=True), disable=not options.progress, transient=True
@@ -293,16 +311,9 @@ def null_distribution(
     )
 
 
-def _drawn_ties(explanations: Explanations) -> ties.DrawnTies:
-    """The ties whose null stands for each neuron; None without a formula."""
-    drawn = ties.drawn_ties(
-        explanations.tie_groups,
-        explanations.tie_sums,
-        num_samples=explanations.num_samples,
-    )
-    found = (explanations.lengths[:, -1, 0] > 0).tolist()
-    pairs = zip(drawn.patterns, found, strict=True)
-    return drawn._replace(patterns=[each if has else None for each, has in pairs])
+def _has_formula(explanations: Explanations) -> Bool[np.ndarray, " neurons"]:
+    """Which neurons have one, and so a null."""
+    return explanations.lengths[:, -1, 0] > 0
 
 
 def _best_scores(

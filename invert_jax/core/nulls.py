@@ -12,11 +12,10 @@ Applications in Genetics and Molecular Biology 9, 2010.
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-# Scores are smooth with this variance within a step: a density that repeats with every
-# step differs by less than 2 exp(-2 pi**2 variance), a twenty-fifth, from its mean.
-SMOOTH = 0.2
-# The same where the draws have fewer ties than the neuron, whose own scores do step.
-SMOOTHER = 1.0
+# Scores of untied draws are smooth with this variance within a step: a density that
+# repeats with every step differs by less than 2 exp(-2 pi**2 variance) from its mean,
+# and the steps of a neuron whose ties the draws lack are not seen against it.
+SMOOTH = 1.0
 # Above this share of active samples a whole shuffle is faster than a choice.
 DENSE = 0.5
 
@@ -86,60 +85,59 @@ def allowance(
     supports: Int[np.ndarray, " draws"],
     *,
     untied: int,
+    largest: int,
     num_active: int,
-    is_loose: bool,
     num_samples: int,
 ) -> Float[np.ndarray, " draws"]:
-    """What a draw of fewer ties may lack to reach a score, because scores are stepped.
+    """By how much a draw may miss a score because a neuron has ties that it has not.
 
-    Untying samples adds to a score what is as often below zero as above it, and so more
-    to the tail of the null than it takes away: draws of fewer ties err to the safe
-    side. But only where the null is smooth. With few active samples, those above the
-    lowest value, a score is near to a function of how many of them are in the support.
-    A draw with r more of them outside of it scores lower by up to r / (2 n0). A draw
-    whose m active samples are untied, where those of a neuron are tied, scores lower by
-    up to one half for each pair of them of which one is in the support: k m / (2 n1
-    n0), where the score tells that k / n1 is at most 2 score / (1 - m / n0) - 1. Both
-    are small, but without an allowance for them the same step would not be reached. It
-    never exceeds a step; `is_smooth` says where none is needed.
+    A draw with r fewer samples tied at the lowest value has r more active ones, and
+    with them outside of the support it scores lower by up to r / (2 n0). Where samples
+    of the neuron are tied in groups of up to t, each of the k positives among them
+    loses up to one half for each of t - 1 negatives: k (t - 1) / (2 n1 n0) or less,
+    where only the m active samples of the draw are in such groups, and the score tells
+    that k / n1 is at most 2 score / (1 - m / n0) - 1. Both are small, but without an
+    allowance for them the same step would not be reached. It never exceeds a step;
+    `is_smooth` says where none is needed.
 
     Args:
         scores: Best score of each draw.
         supports: n1, the support of its formula.
-        untied: r, how many more active samples the draws have than the neuron.
-        num_active: m, active samples of the draws.
-        is_loose: Whether active samples are tied in the neuron and not in the draws.
+        untied: r.
+        largest: t; below 2 if there are no such groups.
+        num_active: m, samples of the draws above the group at the lowest value.
         num_samples: N.
 
     >>> scores, supports = np.array([0.6]), np.array([100])
-    >>> allowance(scores, supports, untied=9, num_active=50, is_loose=False,
+    >>> allowance(scores, supports, untied=9, largest=0, num_active=50,
     ...           num_samples=1000).round(6).tolist()
     [0.005]
     """
     negatives = (num_samples - np.maximum(supports, 1)).astype(np.float64)
     missing = untied / (2 * negatives)
-    if is_loose:
+    if largest > 1:
         among = np.minimum(num_active / negatives, 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             inside = np.where(among < 1, 2 * scores / (1 - among) - 1, 1)
-        missing = missing + np.clip(inside, 0, 1) * among / 2
+        missing += np.clip(inside, 0, 1) * min(num_active, largest - 1) / 2 / negatives
     return np.minimum(missing, score_step(supports, num_samples=num_samples))
 
 
 def is_smooth(
-    supports: Int[np.ndarray, " draws"], *, spread: float, is_loose: bool
+    supports: Int[np.ndarray, " draws"], *, spread: float
 ) -> Bool[np.ndarray, " draws"]:
     """Whether scores vary within a step by so much that they need no allowance.
+
+    Of draws without ties that takes a support of 3 samples.
 
     Args:
         supports: Of the formula of each draw.
         spread: Variance within a step, per positive, from `ties.spread`.
-        is_loose: Whether the neuron has ties that the draws do not have.
 
-    >>> is_smooth(np.array([4, 20]), spread=1 / 24, is_loose=False).tolist()
+    >>> is_smooth(np.array([2, 3]), spread=1 / 3).tolist()
     [False, True]
     """
-    return supports * spread >= (SMOOTHER if is_loose else SMOOTH)
+    return supports * spread >= SMOOTH
 
 
 def reached(

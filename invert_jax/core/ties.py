@@ -4,11 +4,14 @@ For a rank objective the best score on a meaningless neuron depends on the neuro
 through its ties alone. A pattern is kept as its large groups, [groups, 2]: how many
 samples lie below the group and how many are in it, by increasing activation; zeros
 fill up. Large are the group at the lowest value, as left by a rectifier, if it has two
-samples or more, and any other that has more than one sample in twenty. Smaller groups
-change the spread of a score by less than a part in a thousand, and are left out.
+samples or more, and any other that has more than one sample in twenty; with one of
+those and no more than `NUM_GROUPS` values, such as counts, all its groups are kept.
+Smaller groups are left out: they change the variance of a score by less than a part in
+a thousand. But they make scores step, which matters where a support has few samples,
+so that `drawn_ties` says how large they can be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,23 +27,29 @@ GRID_STEP = 2**-0.125
 # So many steps from no ties on are halved: to shares of two thirds, where most neurons
 # behind a rectifier are.
 HALVED = 4
-# Ties above the lowest value that take no more than this of the variance do not count.
-SMALL = 0.01
+# So many patterns with a large group above the lowest value are drawn as they are.
+MOST_OWN = 64
+# Where there are more, a boundary of two groups is moved to one of so many equal parts
+# of the samples: by no more than a quarter of a large group.
+PARTS = 4 * LARGE
 
 
 class DrawnTies(NamedTuple):
-    """The ties with which the null of each neuron is drawn.
+    """The ties with which the null of each neuron is drawn, and what they lack.
 
     Attributes:
-        patterns: Their patterns; None for a neuron that needs none.
-        untied: How many samples at the lowest value are outside of the drawn group.
-        is_loose: Whether other ties are not drawn: of another group, or to a noticeable
-            degree of samples outside of the large groups.
+        patterns: Their patterns.
+        untied: How many samples at the lowest value are outside of the drawn group, of
+            a neuron whose other ties are small.
+        largest: At most so many samples are in a small group, which is not drawn;
+            below 2 if there is none.
+        is_moved: Whether groups above the lowest value were moved to the grid.
     """
 
-    patterns: Sequence[Pattern | None]
+    patterns: Sequence[Pattern]
     untied: Int[np.ndarray, " neurons"]
-    is_loose: Bool[np.ndarray, " neurons"]
+    largest: Int[np.ndarray, " neurons"]
+    is_moved: Bool[np.ndarray, " neurons"]
 
 
 def group_sizes(midranks: Int[np.ndarray, " samples"]) -> Int[np.ndarray, " samples"]:
@@ -72,6 +81,10 @@ def large_groups(
     smallest = max(len(sizes), LARGE)
     large = lowest + np.flatnonzero(sizes[lowest:] * LARGE > smallest)
     groups = [(0, lowest)] if lowest > 1 else []
+    values = _first_groups(sizes) if len(large) else []
+    if 0 < len(values) <= NUM_GROUPS:
+        groups = [(start, size) for start, size in values if size > 1]
+        large = large[:0]
     while len(large):
         start = int(large[0])
         groups.append((start, int(sizes[start])))
@@ -114,52 +127,113 @@ def end_grid(num_samples: int) -> Int[np.ndarray, " points"]:
     return np.unique(np.append(points, 0))
 
 
+def patterns_of(groups: Int[np.ndarray, "neurons groups 2"]) -> list[Pattern]:
+    """The pattern of each neuron; neurons of one pattern share the object.
+
+    >>> patterns_of(np.array([[[0, 700], [0, 0]], [[0, 100], [100, 900]]]))
+    [((0, 700),), ((0, 100), (100, 900))]
+    """
+    shared: dict[Pattern, Pattern] = {}
+    patterns = []
+    for neuron, count in enumerate((groups[:, :, 1] > 0).sum(1).tolist()):
+        pattern = tuple(
+            (start, size) for start, size in groups[neuron, :count].tolist()
+        )
+        patterns.append(shared.setdefault(pattern, pattern))
+    return patterns
+
+
+def on_grid(pattern: Pattern, *, num_samples: int) -> Pattern:
+    """The pattern whose null stands for another one, so that many can share it.
+
+    The ends of each large group are moved inward to `end_grid`, which unties what is
+    left outside. A boundary of two groups is moved once, to one of `PARTS` equal parts
+    towards the middle of the two. Either way the ties become fewer, which widens
+    the null, so that it errs to the safe side, but for the steps of the scores:
+    `nulls.allowance` says by how much a draw may miss one.
+
+    Args:
+        pattern: Large groups.
+        num_samples: N.
+
+    >>> on_grid(((0, 700),), num_samples=1000)
+    ((0, 664),)
+    >>> on_grid(((0, 940), (940, 60)), num_samples=1000)
+    ((0, 938), (938, 62))
+    """
+    grid = end_grid(num_samples)
+    large = [(a, size) for a, size in pattern if a == 0 or size * LARGE > num_samples]
+    ends = np.array([(start, start + size) for start, size in large]).reshape(-1, 2)
+    moved = np.stack((
+        grid[np.searchsorted(grid, ends[:, 0])],
+        num_samples - grid[np.searchsorted(grid, num_samples - ends[:, 1])],
+    ), axis=1)  # fmt: skip
+    for group in np.flatnonzero(ends[:-1, 1] == ends[1:, 0]):
+        boundary, part = ends[group, 1], num_samples / PARTS
+        is_below = 2 * boundary < ends[group, 0] + ends[group + 1, 1]
+        parts = np.ceil(boundary / part) if is_below else np.floor(boundary / part)
+        moved[group, 1] = moved[group + 1, 0] = round(parts * part)
+    pairs = ((start, stop - start) for start, stop in moved.tolist())
+    return tuple((start, size) for start, size in pairs if size > 1)
+
+
+def patterns_to_draw(
+    patterns: Collection[Pattern], *, num_samples: int, from_below: bool
+) -> tuple[Pattern, ...]:
+    """What to draw for neurons of some patterns, sorted.
+
+    A pattern with a large group above the lowest value is drawn as it is, if there are
+    no more than `MOST_OWN` such; all others as the one `on_grid`. Searched from below,
+    the group at the lowest value decides the best scores and is no better on the grid
+    than any other, so that every pattern is drawn as it is, up to the same number.
+
+    >>> patterns = [((0, 700),), ((0, 690),), ((0, 9), (9, 991))]
+    >>> patterns_to_draw(patterns, num_samples=1000, from_below=False)
+    (((0, 9), (9, 991)), ((0, 664),))
+    """
+    own = {each for each in patterns if from_below or _has_upper(each)}
+    own = own if len(own) <= MOST_OWN else set()
+    rest = (on_grid(each, num_samples=num_samples) for each in set(patterns) - own)
+    return tuple(sorted(own.union(rest)))
+
+
 def drawn_ties(
     groups: Int[np.ndarray, "neurons groups 2"],
     tie_sums: Float[np.ndarray, " neurons"],
+    drawn: Collection[Pattern],
     *,
     num_samples: int,
 ) -> DrawnTies:
     """For each neuron the pattern whose null stands for its own, and how they differ.
 
-    The ends of each group are moved inward to the grid, which unties the samples left
-    outside. More ties narrow the null, so that fewer err to the safe side; and many
-    neurons can share one null. Where the scores come in few steps that alone would not
-    do, and `nulls.allowance` says by how much a draw may miss.
+    Its own pattern if that was drawn, and the one `on_grid` if not.
 
     Args:
         groups: Tie patterns.
         tie_sums: Sum of t**3 - t over all groups of t tied samples.
+        drawn: The patterns drawn.
         num_samples: N.
 
-    >>> groups = np.array([[[0, 700], [0, 0]], [[0, 100], [100, 900]]])
-    >>> drawn = drawn_ties(groups, np.zeros(2), num_samples=1000)
-    >>> drawn.patterns
-    [((0, 664),), ((101, 899),)]
-    >>> drawn.untied.tolist(), drawn.is_loose.tolist()
-    ([36, 100], [False, True])
+    >>> groups = np.array([[[0, 700]], [[100, 900]]])
+    >>> tie_sums = np.array([700**3 - 700, 900**3 - 900 + 24.0])
+    >>> ties = drawn_ties(groups, tie_sums, [((100, 900),)], num_samples=1000)
+    >>> ties.patterns
+    [((0, 664),), ((100, 900),)]
+    >>> ties.untied.tolist(), ties.largest.tolist(), ties.is_moved.tolist()
+    ([36, 0], [1, 4], [False, False])
     """
-    below, counts = groups[:, :, 0], groups[:, :, 1]
-    above = num_samples - below - counts
-    grid = end_grid(num_samples)
-    start, rest = grid[np.searchsorted(grid, below)], grid[np.searchsorted(grid, above)]
-    size = num_samples - rest - start
-    kept = (counts > 0) & (size > 1)
-    size = np.where(kept, size, 0)
-    untied = counts - size
-    shared: dict[Pattern, Pattern] = {}
-    patterns = []
-    for neuron, is_kept in enumerate(kept):
-        pairs = zip(start[neuron, is_kept], size[neuron, is_kept], strict=True)
-        pattern = tuple((int(first), int(count)) for first, count in pairs)
-        patterns.append(shared.setdefault(pattern, pattern))
-    known = (counts.astype(np.float64) ** 3 - counts).sum(1)
-    lowest = np.where(below[:, 0] == 0, counts[:, 0], 0)
-    others = tie_sums - known > SMALL * (num_samples - lowest).astype(np.float64) ** 3
+    own = patterns_of(groups)
+    chosen = {
+        each: each if each in drawn else on_grid(each, num_samples=num_samples)
+        for each in set(own)
+    }
+    lack = {each: _untied(each, drawn_one) for each, drawn_one in chosen.items()}
+    counts = groups[:, :, 1].astype(np.float64)
     return DrawnTies(
-        patterns,
-        np.where(below[:, 0] == 0, untied[:, 0], 0),
-        others | ((untied > 0) & (below > 0)).any(1),
+        [chosen[each] for each in own],
+        np.array([lack[each] for each in own], np.int64).reshape(-1),
+        _largest_small(tie_sums, (counts**3 - counts).sum(1), num_samples=num_samples),
+        np.array([chosen[each] != each and _has_upper(each) for each in own], bool),
     )
 
 
@@ -180,3 +254,44 @@ def spread(pattern: Pattern, *, num_samples: int) -> float:
     stops = [*(start for start, _ in pattern), num_samples]
     runs = zip(starts, stops, strict=True)
     return sum(((stop - start) / num_samples) ** 3 for start, stop in runs) / 3
+
+
+def _first_groups(sizes: Int[np.ndarray, " samples"]) -> list[tuple[int, int]]:
+    """Start and size of the first groups, also of one; one more than `NUM_GROUPS`."""
+    groups: list[tuple[int, int]] = []
+    start = 0
+    while start < len(sizes) and len(groups) <= NUM_GROUPS:
+        groups.append((start, int(sizes[start])))
+        start += groups[-1][1]
+    return groups
+
+
+def _has_upper(pattern: Pattern) -> bool:
+    """Whether a large group lies above the lowest value."""
+    return any(start > 0 for start, _ in pattern)
+
+
+def _untied(pattern: Pattern, drawn: Pattern) -> int:
+    """Samples at the lowest value outside of what is drawn, if that is all there is."""
+    if _has_upper(pattern) or not pattern:
+        return 0
+    return pattern[0][1] - (drawn[0][1] if drawn else 0)
+
+
+def _largest_small(
+    tie_sums: Float[np.ndarray, " neurons"],
+    of_large: Float[np.ndarray, " neurons"],
+    *,
+    num_samples: int,
+) -> Int[np.ndarray, " neurons"]:
+    """How many samples a group that is not large may have, a power of two or the most.
+
+    The groups outside of the large ones have t**3 - t <= rest, so that t is the cube
+    root of the rest rounded up, or less.
+    """
+    rest = tie_sums - of_large
+    # What float64 leaves of sums above 2**53 is no group.
+    rest = np.where(rest > 1e-15 * tie_sums, rest, 0)
+    size = np.ceil(np.cbrt(rest))
+    rounded = 2 ** np.ceil(np.log2(np.maximum(size, 1)))
+    return np.minimum(rounded, num_samples // LARGE).astype(np.int64)

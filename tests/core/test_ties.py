@@ -11,10 +11,10 @@ def midranks(activations):
     return ranking.rank_host(np.asarray(activations, np.float64)).midranks
 
 
-def drawn_ties(groups, num_samples):
+def drawn_ties(groups, num_samples, drawn=()):
     """Of neurons with no ties but those of the groups."""
     tie_sums = (groups[:, :, 1].astype(float) ** 3 - groups[:, :, 1]).sum(1)
-    return ties.drawn_ties(groups, tie_sums, num_samples=num_samples)
+    return ties.drawn_ties(groups, tie_sums, drawn, num_samples=num_samples)
 
 
 def test_the_lowest_group_and_large_others_are_kept():
@@ -32,6 +32,8 @@ def test_large_groups_are_those_counted_one_by_one(rng, num_samples, num_levels)
     values, counts = np.unique(activations, return_counts=True)
     below = np.cumsum(counts) - counts
     large = (counts > 1) & ((values == values[0]) | (counts * 20 > num_samples))
+    if large[1:].any() and len(values) <= ties.NUM_GROUPS:
+        large = counts > 1
     expected = np.stack((below[large], counts[large]), axis=1)
 
     found = ties.large_groups(midranks(activations))
@@ -90,17 +92,52 @@ def test_neurons_share_the_next_smaller_pattern(rng):
     np.testing.assert_array_equal(lowest - drawn.untied, next_smaller)
     assert len(set(drawn.patterns)) < 40
     assert () in drawn.patterns
-    assert not drawn.is_loose.any()
+    assert not drawn.is_moved.any() and not (drawn.largest > 1).any()
 
 
-def test_groups_are_moved_inward_and_never_overlap(rng):
+def test_counts_keep_all_their_groups_and_more_values_the_large_ones():
+    counts = np.repeat(np.arange(6), [500, 300, 150, 45, 4, 1])
+    assert ties.large_groups(midranks(counts))[:6].tolist() == [
+        [0, 500], [500, 300], [800, 150], [950, 45], [995, 4], [0, 0],
+    ]  # fmt: skip
+    many = np.r_[counts[:-50], 10 + np.arange(50) // 2]
+    assert ties.large_groups(midranks(many))[:4].tolist() == [
+        [0, 500], [500, 300], [800, 150], [0, 0],
+    ]  # fmt: skip
+
+
+def test_groups_are_moved_inward_or_by_their_common_boundary(rng):
+    num_samples, least = 500, 500 / ties.PARTS + 1
     for _ in range(100):
-        ranked = midranks(rng.geometric(rng.uniform(0.01, 0.9), size=500))
-        groups = ties.large_groups(ranked)
-        (pattern,) = drawn_ties(groups[None], 500).patterns
-        for start, size in pattern:
-            around = (groups[:, 0] <= start) & (start + size <= groups.sum(1))
-            assert around.sum() == 1
+        ranked = midranks(rng.geometric(rng.uniform(0.01, 0.9), size=num_samples))
+        (own,) = ties.patterns_of(ties.large_groups(ranked)[None])
+        ends = {start for start, _ in own} | {start + size for start, size in own}
+        shared = {start for start, _ in own} & {start + size for start, size in own}
+        moved = ties.on_grid(own, num_samples=num_samples)
+        for start, size in moved:
+            inside = (a <= start and start + size <= a + count for a, count in own)
+            near = min(
+                (
+                    abs(place - each)
+                    for place in (start, start + size)
+                    for each in shared
+                ),
+                default=np.inf,
+            )
+            assert any(inside) or near <= least, ends
+        stops = [start + size for start, size in moved]
+        starts = [start for start, _ in moved[1:]]
+        assert all(a <= b for a, b in zip(stops, starts, strict=False))
+
+
+@pytest.mark.parametrize("boundary", [60, 400, 500, 777, 937])
+def test_a_boundary_moves_once_and_to_where_the_scores_vary_more(boundary):
+    ((_, below), (start, above)) = ties.on_grid(
+        ((0, boundary), (boundary, 1000 - boundary)), num_samples=1000
+    )
+    assert start == below and below + above == 1000
+    assert abs(start - 500) <= abs(boundary - 500)
+    assert abs(start - boundary) <= 1000 / ties.PARTS
 
 
 def test_a_group_on_the_grid_stays_as_it_is():
@@ -110,33 +147,56 @@ def test_a_group_on_the_grid_stays_as_it_is():
         groups = np.array([[[below, 1000 - below - above]]])
         drawn = drawn_ties(groups, 1000)
         assert drawn.patterns == [((below, 1000 - below - above),)]
-        assert drawn.untied.tolist() == [0] and not drawn.is_loose.any()
+        assert drawn.untied.tolist() == [0] and not drawn.is_moved.any()
+
+
+def test_up_to_64_patterns_are_drawn_as_they_are_and_more_on_the_grid():
+    few = {((0, 300 + k), (300 + k, 700 - k)) for k in range(ties.MOST_OWN)}
+    zeros = {((0, 900 + k),) for k in range(3)}
+
+    def draw(patterns, from_below=False):
+        return ties.patterns_to_draw(patterns, num_samples=1000, from_below=from_below)
+
+    assert few < set(draw(few | zeros)) and not zeros & set(draw(few | zeros))
+    assert set(draw(zeros, from_below=True)) == zeros
+    more = few | {((0, 400), (400, 600))}
+    assert len(draw(more)) < 10
+    groups = np.array([[[0, 300], [300, 700]]])
+    own = drawn_ties(groups, 1000, draw(few))
+    assert own.patterns == [((0, 300), (300, 700))] and not own.is_moved.any()
+    moved = drawn_ties(groups, 1000, draw(more))
+    assert set(moved.patterns) <= set(draw(more))
 
 
 @pytest.mark.parametrize(
-    ("activations", "is_loose"),
+    ("activations", "largest", "is_moved"),
     [
-        ([0] * 90 + list(range(1, 11)), False),
-        ([0] * 90 + [1] * 10, True),
-        ([0] * 96 + [1, 1, 1, 1], True),
-        (list(range(16)) + [17] * 66 + list(range(18, 36)), True),
-        (list(range(15)) + [17] * 66 + list(range(18, 37)), False),
-        (list(range(100)), False),
+        ([0] * 90 + list(range(1, 11)), 0, False),
+        ([0] * 91 + [1] * 9, 0, True),
+        ([0] * 96 + [1, 1, 1, 1], 4, False),
+        ([0] * 90 + [1, 1, 1, *range(3, 10)], 4, False),
+        (list(range(16)) + [17] * 66 + list(range(18, 36)), 0, True),
+        (list(range(15)) + [17] * 66 + list(range(18, 37)), 0, False),
+        (list(range(16)) + [16] * 84, 0, True),
+        (sorted([*range(25)] * 4), 5, False),
+        (list(range(100)), 0, False),
     ],
     ids=[
-        "untied",
-        "one large value",
-        "one small value",
-        "zeros inside",
-        "on the grid",
-        "no ties",
+        "untied", "one large value", "one small value", "three of many", "zeros inside",
+        "on the grid", "saturated", "25 values", "no ties",
     ],
-)
-def test_ties_that_the_draws_do_not_have_are_told(activations, is_loose):
+)  # fmt: skip
+def test_ties_that_the_draws_do_not_have_are_told(activations, largest, is_moved):
     ranks = ranking.rank_host(np.asarray(activations, np.float64))
     groups = ties.large_groups(ranks.midranks)[None]
-    drawn = ties.drawn_ties(groups, np.array([ranks.tie_sum]), num_samples=100)
-    assert drawn.is_loose.tolist() == [is_loose]
+    sums = np.array([ranks.tie_sum])
+    drawn = ties.drawn_ties(groups, sums, (), num_samples=100)
+    assert drawn.is_moved.tolist() == [is_moved]
+    assert drawn.largest[0] == largest or max(largest, drawn.largest[0]) < 2
+    # With draws of its own only the small groups are lacking.
+    own = ties.drawn_ties(groups, sums, ties.patterns_of(groups), num_samples=100)
+    assert own.untied[0] == 0 and not own.is_moved[0]
+    assert own.largest[0] == drawn.largest[0]
 
 
 @pytest.mark.parametrize(
