@@ -110,11 +110,14 @@ def _fits_around(
 ) -> tuple[Float[np.ndarray, " fits"], Float[np.ndarray, " fits"]]:
     """The fit, and others drawn from its normal approximation [2].
 
+    With n values the covariance of (shape, log scale) is, times n and over 1 + shape,
+    1 + shape and 2 on the diagonal and -1 beside it.
+
     A shape below zero becomes zero, with a scale that keeps the mean, scale / (1 -
     shape).
     """
     width = 1 + max(shape, LOWEST_SHAPE)
-    spread = np.array([[width**2, -width], [-width, 2.0]]) / count
+    spread = np.array([[width**2, -width], [-width, 2 * width]]) / count
     generator = np.random.default_rng(0)
     fits = generator.multivariate_normal((shape, log_scale), spread, NUM_FITS)
     shapes, log_scales = np.concatenate(([(shape, log_scale)], fits)).T
