@@ -165,10 +165,11 @@ def explain(
     layers = checked_layers(activations, concepts)
     samples = checked_where(where, concepts.num_samples)
     split = split_samples(concepts, samples, holdout=holdout, key=key, groups=groups)
-    samples = samples if split is None else split.searched
     table = concepts if samples is None else concepts.take(samples)
     if split is not None:
-        check_enough(table, split, settings)
+        counted, samples = table, split.searched
+        table = concepts.take(samples)
+        check_enough(table, split, settings, counted)
     _warn_of_few_positives(settings, table.num_samples)
     searched = searched_columns(table)
     folders: dict[str, Path] = {}

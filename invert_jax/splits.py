@@ -65,24 +65,54 @@ def split_samples(
     return Split(kept[~is_reported], reported, concepts.take(reported))
 
 
-def check_enough(searched: Concepts, split: Split, settings: SearchSettings) -> None:
-    """Refuse a split after which no concept could be both searched and judged."""
-    smallest, largest = settings.bounds(searched.num_samples)
-    within = np.zeros(searched.num_concepts, bool)
-    counts = searched.num_positives
-    for count in (counts, searched.num_samples - counts):
-        within |= (count >= smallest) & (count <= largest)
+def check_enough(
+    searched: Concepts, split: Split, settings: SearchSettings, counted: Concepts
+) -> None:
+    """Refuse a split after which no concept could be both searched and judged.
+
+    Args:
+        searched: The concepts of the samples to search on.
+        split: The samples.
+        settings: With the bounds.
+        counted: The concepts of all samples that count.
+    """
+    num_searched, num_held_out = searched.num_samples, len(split.reported)
+    of_all = f"of the {num_searched + num_held_out} samples"
+    if num_searched < FEWEST:
+        raise ValueError(
+            f"`holdout` must leave at least {FEWEST} samples to search on; it leaves "
+            f"{num_searched} {of_all}. Hold out fewer."
+        )
+    within = _within_bounds(searched, settings)
+    if not within.any() and _within_bounds(counted, settings).any():
+        raise ValueError(
+            "`holdout` must leave samples to search on in which some concept is within "
+            f"the bounds; in the {num_searched} that it leaves {of_all} none is, while "
+            "in all of them some is. Hold out fewer, or widen `min_fraction` and "
+            "`max_fraction`."
+        )
     held_out = split.concepts.num_positives
     fewer = np.minimum(held_out, split.concepts.num_samples - held_out)
     if (within & (fewer >= FEWEST)).any() or not within.any():
         return
     raise ValueError(
         f"`holdout` must leave at least {FEWEST} positives of some concept; the "
-        f"{len(split.reported)} samples held out of "
-        f"{len(split.reported) + len(split.searched)} have at most "
-        f"{fewer[within].max()} of any that can be searched. Hold out more, or ask for "
-        "larger supports by `min_fraction`."
+        f"{num_held_out} held out {of_all} have at most {fewer[within].max()} of any "
+        "that can be searched. Hold out more, or ask for larger supports by "
+        "`min_fraction`."
     )
+
+
+def _within_bounds(
+    concepts: Concepts, settings: SearchSettings
+) -> Bool[np.ndarray, " concepts"]:
+    """Whether each concept or its negation can be answered."""
+    smallest, largest = settings.bounds(concepts.num_samples)
+    within = np.zeros(concepts.num_concepts, bool)
+    counts = concepts.num_positives
+    for count in (counts, concepts.num_samples - counts):
+        within |= (count >= smallest) & (count <= largest)
+    return within
 
 
 def _drawn_groups(
@@ -108,6 +138,8 @@ def _checked_groups(groups: ArrayLike | None, num_samples: int) -> np.ndarray:
     if groups is None:
         return np.arange(num_samples)
     values = np.asarray(groups)
+    if values.dtype.kind in "OT":
+        values = _checked_objects(values.astype(object))
     if values.dtype.kind not in "iuUSb":
         raise TypeError(
             f"`groups` must be whole numbers or strings; got dtype {values.dtype}."
@@ -118,6 +150,20 @@ def _checked_groups(groups: ArrayLike | None, num_samples: int) -> np.ndarray:
             f"shape {values.shape}."
         )
     return values
+
+
+def _checked_objects(values: np.ndarray) -> np.ndarray:
+    """Objects, as of a pandas column, that are all strings or all whole numbers."""
+    kinds = {type(value) for value in values.ravel().tolist()}
+    if kinds and all(issubclass(kind, str) for kind in kinds):
+        return values.astype(str)
+    if kinds and all(issubclass(kind, int | np.integer) for kind in kinds):
+        return values.astype(np.int64)
+    others = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
+    raise TypeError(
+        "`groups` must be whole numbers or strings, all of one kind and none missing; "
+        f"got objects of type {others}."
+    )
 
 
 def _check_share(holdout: object) -> None:
