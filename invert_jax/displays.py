@@ -349,7 +349,7 @@ def _text_cells(explanations: Explanations, position: int) -> list[str]:
         interval = "" if np.isnan(low) else f"{low:.3f}-{high:.3f}"
         score = held_out.scores[position, 0]
         shown = f"{score:.4f}" if held_out.num_positives[position, 0] else ""
-        cells += [shown, interval or held_out.notes[position]]
+        cells += [shown, f"{interval} {held_out.notes[position]}".strip()]
     if explanations.significance is not None:
         cells += [f"{explanations.q_value[position]:.3g}", status]
     return cells

@@ -194,6 +194,11 @@ class Explanations:
             null: From `null_distribution`, of the same concepts and settings.
             alpha: Share of false labels to accept among those that stay, in (0, 1).
         """
+        if not hasattr(null, "significance"):
+            raise TypeError(
+                "`null` must come from null_distribution(concepts, explanations, "
+                f"key=0); got {type(null).__name__}."
+            )
         return dataclasses.replace(self, significance=null.significance(self, alpha))
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
-from invert_jax.core.delong import LEVEL, logit_interval
+from invert_jax.core.delong import QUANTILE, logit_interval
 from invert_jax.core.objectives import auroc_score
 from invert_jax.core.significance import (
     log10_mannwhitney,
@@ -16,10 +16,10 @@ from invert_jax.core.significance import (
 )
 from invert_jax.significance import list_column
 
-# Two-sided quantile of the normal distribution at `LEVEL`.
-QUANTILE = 1.959963984540054
+# Below so many samples of a kind an interval covers less than it says.
+FEW = 10
 OF_SLOTS = ("rank_sums", "supports", "variances", "differences")
-OF_NEURONS = ("tie_sums", "sums_without", "supports_without")
+OF_NEURONS = ("tie_sums", "sums_without", "supports_without", "num_active")
 PREFIX = "held_out_"
 
 
@@ -38,8 +38,8 @@ class HeldOut:
         tie_sums: Sum of t**3 - t over the groups of t tied samples.
         sums_without: Rank sums of the best formula without each of its literals.
         supports_without: Supports of the same; 0 where there is no such formula.
+        num_active: int64; held-out samples above the lowest activation there.
         sign: "positive" or "negative", as searched for.
-        level: Of the intervals.
     """
 
     samples: Int[np.ndarray, " reported"]
@@ -50,8 +50,8 @@ class HeldOut:
     tie_sums: Float[np.ndarray, " neurons"]
     sums_without: Int[np.ndarray, "neurons steps length"]
     supports_without: Int[np.ndarray, "neurons steps length"]
+    num_active: Int[np.ndarray, " neurons"]
     sign: str = "positive"
-    level: float = LEVEL
 
     @property
     def num_samples(self) -> int:
@@ -74,9 +74,10 @@ class HeldOut:
     def intervals(self) -> Float[np.ndarray, "neurons beam 2"]:
         """95 % interval of each score: DeLong's, symmetric on the logit scale.
 
-        nan below 2 positives or negatives, and at scores of 0 and 1.
+        nan below 2 positives or negatives, at scores of 0 and 1, and where the
+        activations are all tied. On few samples it covers less often; see `notes`.
         """
-        return logit_interval(self.scores, self.variances[:, -1], level=self.level)
+        return logit_interval(self.scores, self.variances[:, -1])
 
     @cached_property
     def log10_p(self) -> Float[np.ndarray, "neurons beam"]:
@@ -110,12 +111,16 @@ class HeldOut:
         """Formulas other than the best that are not shown to be worse than it.
 
         Those whose score is below that of rank 0 by no more than the 95 % interval of
-        the paired difference.
+        the paired difference. None where the activations are all tied, nor where the
+        difference has no variance though the supports differ: nothing is shown there.
         """
         worse = self.scores[:, :1] - self.scores
         worse = -worse if self.sign == "negative" else worse
-        within = worse <= QUANTILE * np.sqrt(self.differences[:, -1])
-        return within & (np.arange(self.supports.shape[2]) > 0)
+        differences, supports = self.differences[:, -1], self.num_positives
+        within = worse <= QUANTILE * np.sqrt(differences)
+        within &= (differences > 0) | (supports == supports[:, :1])
+        within &= self.num_active[:, None] > 0
+        return within & (np.arange(supports.shape[1]) > 0)
 
     @cached_property
     def scores_without(self) -> Float[np.ndarray, "neurons length"]:
@@ -131,19 +136,26 @@ class HeldOut:
 
     @cached_property
     def notes(self) -> np.ndarray:
-        """Per neuron what keeps its best formula from being judged: "" if nothing.
+        """Per neuron what keeps its best formula from being judged well: "" if nothing.
 
-        "no positives" or "no negatives" where there is no score, "few positives" or
-        "few negatives" where there is one and no interval for want of a second.
+        "no positives" or "no negatives" where there is no score, and "all tied" where
+        all activations are equal. Where an interval covers less often than it says,
+        "few positives" or "few negatives", below 10 of them (below 2 there is no
+        interval), and "few active", below 10 samples above the lowest activation; both,
+        as "few positives, few active", if both are few.
         """
         positives = self.num_positives[:, 0]
         negatives = self.num_samples - positives
-        notes = np.select(
-            [positives == 0, negatives == 0, positives == 1, negatives == 1],
-            ["no positives", "no negatives", "few positives", "few negatives"],
-            "",
+        few = np.select(
+            [positives < FEW, negatives < FEW], ["few positives", "few negatives"], ""
         )
-        return np.where(np.isnan(self.variances[:, -1, 0]), notes, "")
+        inactive = np.where(self.num_active < FEW, "few active", "")
+        both = np.where((few != "") & (inactive != ""), ", ", "")
+        return np.select(
+            [positives == 0, negatives == 0, self.num_active == 0],
+            ["no positives", "no negatives", "all tied"],
+            np.char.add(np.char.add(few, both), inactive),
+        )
 
     def take(self, positions: np.ndarray) -> "HeldOut":
         """That of some neurons."""
@@ -204,6 +216,7 @@ class HeldOut:
             samples=samples,
             sign=sign,
             tie_sums=lists["tie_sums"].reshape(-1).astype(np.float64),
+            num_active=lists["num_active"].reshape(-1).astype(np.int64),
             sums_without=lists["sums_without"].reshape(lengths).astype(np.int64),
             supports_without=lists["supports_without"]
             .reshape(lengths)

@@ -1,7 +1,7 @@
 """Judging formulas on samples that had no part in the search, and their literals."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,7 +15,7 @@ from invert_jax.core import delong, ranking
 from invert_jax.core.objectives import auroc_score
 from invert_jax.explanations import Explanations
 from invert_jax.held_out import HeldOut
-from invert_jax.inputs import checked_layers, read_block
+from invert_jax.inputs import checked_layers, explained_table, read_block
 from invert_jax.splits import Split
 
 # Neurons whose held-out activations are read at a time.
@@ -42,6 +42,7 @@ def held_out_scores(
         variances=np.full(shape, np.nan),
         differences=np.full(shape, np.nan),
         tie_sums=np.zeros(shape[0]),
+        num_active=np.zeros(shape[0], np.int64),
         sums_without=np.zeros((shape[0], shape[1], length), np.int64),
         supports_without=np.zeros((shape[0], shape[1], length), np.int64),
         sign=explanations.settings.sign,
@@ -50,6 +51,8 @@ def held_out_scores(
     def judge(position: int, activations: np.ndarray) -> None:
         ranks = ranking.rank_host(activations)
         result.tie_sums[position] = ranks.tie_sum
+        # The lowest rank of N samples is that of a group of c + N.
+        result.num_active[position] = -int(ranks.midranks[0])
         _judge_formulas(result, explanations, position, ranks, columns)
         row_sums = columns.row_sums(ranks)
         for step in range(explanations.max_length):
@@ -79,7 +82,8 @@ def scores_without(
     Args:
         explanations: Of one layer.
         activations: [samples, neurons] of that layer.
-        concepts: Those it was explained by, of all samples.
+        concepts: Those it was explained by, of the same samples as the activations:
+            all, or those that were searched.
 
     Returns:
         AUROC; nan past the length of a formula, if it has but one literal, and if what
@@ -97,15 +101,20 @@ def scores_without(
     >>> scores_without(labels, activations, concepts).round(3).tolist()
     [[0.75, 0.667]]
     """
-    layer = checked_layers(activations, concepts)[""]
-    samples = explanations.samples
-    table = concepts if samples is None else concepts.take(samples)
-    if table.fingerprint() != explanations.sources.get("concepts"):
-        raise ValueError(
-            "`concepts` must be those that were explained by, of the same samples; got "
-            f"{concepts.num_concepts} concepts of {concepts.num_samples} samples that "
-            "differ."
+    table = explained_table(concepts, explanations, of="explanations")
+    if isinstance(activations, Mapping):
+        raise TypeError(
+            "`activations` must be of one layer, that of the explanations; got a dict. "
+            "Ask for each layer: scores_without(found[name], activations[name], ...)."
         )
+    layer = checked_layers(activations, concepts)[""]
+    if explanations.neurons.max() >= layer.num_neurons:
+        raise ValueError(
+            "`activations` must hold every neuron that was explained, up to number "
+            f"{explanations.neurons.max()}; got {layer.num_neurons} neurons."
+        )
+    # A table of the searched samples alone comes with their activations.
+    samples = None if table is concepts else explanations.samples
     columns = FormulaMasks(table)
     shape = (len(explanations), explanations.max_length)
     sums, supports = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
@@ -113,9 +122,27 @@ def scores_without(
         for position, values in enumerate(block, start):
             row_sums = columns.row_sums(ranking.rank_host(values))
             formula = literals_of(explanations, position, -1, 0)
+            _check_same_ranks(explanations, position, formula, row_sums, columns)
             into = sums[position], supports[position]
             _sums_without(*into, formula, row_sums, columns)
     return auroc_score(sums, supports, num_samples=table.num_samples)
+
+
+def _check_same_ranks(
+    explanations: Explanations,
+    position: int,
+    formula: tuple[list[int], list[int]],
+    row_sums: Int[np.ndarray, " rows"],
+    columns: "FormulaMasks",
+) -> None:
+    """Refuse activations with which the formula would not have its score."""
+    if not formula[0]:
+        return
+    if row_sums[columns.of(*formula)].sum() != explanations.rank_sums[position, -1, 0]:
+        raise ValueError(
+            "`activations` must be those that were explained; with these the formula "
+            f"of neuron {explanations.neurons[position]} has another score."
+        )
 
 
 class FormulaMasks:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from invert_jax.activations.array import Activations, checked_values
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.exact import MAX_SAMPLES
+from invert_jax.explanations import Explanations
 
 
 def checked_layers(
@@ -54,6 +55,38 @@ def as_activations(values: Activations | ArrayLike, layer: str = "") -> Activati
             f"{values.dtype}. Convert them to float64."
         )
     return values
+
+
+def explained_table(
+    concepts: Concepts, explanations: Explanations, *, of: str
+) -> Concepts:
+    """The concepts of the samples that were searched; an error if they are others.
+
+    Args:
+        concepts: Of all samples, or already of those searched.
+        explanations: What was explained by them.
+        of: The argument that holds the explanations, for the message.
+    """
+    if not isinstance(concepts, Concepts):
+        raise TypeError(
+            "`concepts` must be the Concepts table that was explained by; got "
+            f"{type(concepts).__name__}."
+        )
+    if not isinstance(explanations, Explanations):
+        raise TypeError(
+            f"`{of}` must be Explanations, from explain; got "
+            f"{type(explanations).__name__}."
+        )
+    samples, table = explanations.samples, concepts
+    if samples is not None and samples[-1] < table.num_samples != len(samples):
+        table = table.take(samples)
+    if table.fingerprint() != explanations.sources.get("concepts"):
+        raise ValueError(
+            f"`concepts` must be those that `{of}` was explained by, of the same "
+            f"samples; got {concepts.num_concepts} concepts of {concepts.num_samples} "
+            "samples that differ."
+        )
+    return table
 
 
 def checked_where(where: ArrayLike | None, num_samples: int) -> np.ndarray | None:

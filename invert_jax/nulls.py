@@ -23,6 +23,7 @@ from invert_jax.concepts.table import Concepts
 from invert_jax.core import nulls, tails, ties
 from invert_jax.drawing import Drawing
 from invert_jax.explanations import Explanations
+from invert_jax.inputs import explained_table
 from invert_jax.keys import seed_of
 from invert_jax.options import Options
 from invert_jax.settings import SearchSettings
@@ -332,22 +333,14 @@ def _checked_table(concepts: Concepts, layers: Sequence[Explanations]) -> Concep
     if not layers:
         raise ValueError("`like` must hold at least one layer; got none.")
     first = layers[0]
+    table = explained_table(concepts, first, of="like")
     for layer in layers[1:]:
+        explained_table(concepts, layer, of="like")
         if (layer.settings, layer.sources) != (first.settings, first.sources):
             raise ValueError(
                 "`like` must hold layers explained by the same concepts and settings; "
                 f"layer {layer.layer!r} differs from {first.layer!r}."
             )
-    table = concepts
-    samples = first.samples
-    if samples is not None and samples[-1] < table.num_samples != first.num_samples:
-        table = table.take(samples)
-    if table.fingerprint() != first.sources.get("concepts"):
-        raise ValueError(
-            "`concepts` must be those that `like` was explained by, of the same "
-            f"samples; got {concepts.num_concepts} concepts of {concepts.num_samples} "
-            "samples that differ."
-        )
     return table
 
 

@@ -1,49 +1,33 @@
-"""Held-out scores, alternatives and what literals are worth.
-
-One split world: 600 samples of 8 concepts, 40 neurons, half of the samples held out.
-"""
+"""Held-out scores, alternatives and what literals are worth."""
 
 import dataclasses
-from typing import Any
 
-import jax
 import numpy as np
 import pytest
 from scipy import stats
 
 import invert_jax as ij
 from invert_jax.core import delong, ranking
-from invert_jax.holdout import without_literal
-from invert_jax.splits import split_samples
-from tests.worlds import QUIET, as_in_production
-
-NUM_SAMPLES, NUM_NEURONS, NUM_CONCEPTS = 600, 40, 8
-NAMES = [f"c{k}" for k in range(NUM_CONCEPTS)]
-SETTINGS: dict[str, Any] = {"max_length": 3, "beam_size": 3, "min_fraction": 0.1}
-
-
-def explain(activations, concepts, **settings):
-    settings = {**SETTINGS, "options": QUIET, **settings}
-    return ij.explain(activations, concepts, **settings)
+from tests.judged import (
+    NAMES,
+    NUM_CONCEPTS,
+    NUM_NEURONS,
+    NUM_SAMPLES,
+    explain,
+    make_activations,
+    make_concepts,
+)
+from tests.worlds import QUIET
 
 
 @pytest.fixture(scope="module")
 def concepts():
-    rng = np.random.default_rng(1)
-    masks = rng.random((NUM_SAMPLES, NUM_CONCEPTS)) < rng.uniform(0.2, 0.5, 8)
-    return ij.Concepts.from_masks(masks, NAMES)
+    return make_concepts()
 
 
 @pytest.fixture(scope="module")
-def activations(concepts):
-    """A third each of noise, of meaning, and of meaning with many ties."""
-    rng = np.random.default_rng(2)
-    values = rng.normal(size=(NUM_SAMPLES, NUM_NEURONS))
-    masks = concepts.masks()[:, np.arange(NUM_NEURONS) % NUM_CONCEPTS]
-    values[:, 13:] += 1.5 * masks[:, 13:]
-    values[:, 26:] = np.round(np.maximum(values[:, 26:], 0))
-    values[:, 3] = 0
-    return values.astype(np.float32)
+def activations():
+    return make_activations()
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +38,6 @@ def found(activations, concepts):
 @pytest.fixture(scope="module")
 def negative(activations, concepts):
     return explain(activations, concepts, holdout=0.5, key=5, sign="negative")
-
-
-def drawn_split(concepts, samples, *, holdout, key, groups):
-    split = split_samples(concepts, samples, holdout=holdout, key=key, groups=groups)
-    assert split is not None
-    return split
 
 
 def places(explanations):
@@ -218,71 +196,6 @@ def test_a_meaning_that_only_one_formula_has_leaves_no_alternative():
     assert not explanations.held_out.is_alternative.any()
 
 
-def slow_scores_without(formula, values, masks):
-    """Each literal taken out by hand, and scipy's statistic of what is left."""
-    literals, operators = [], []
-    for part in str(formula).replace("(", "").replace(")", "").split():
-        if part in ("&", "|"):
-            operators.append(part)
-        else:
-            mask = masks[:, NAMES.index(part.removeprefix("~"))]
-            literals.append(~mask if part.startswith("~") else mask)
-    scores = []
-    for place in range(len(literals)):
-        left = literals[:place] + literals[place + 1 :]
-        ops = operators[1:] if place == 0 else operators.copy()
-        if place > 0:
-            del ops[place - 1]
-        if not left:
-            return [np.nan]
-        mask = left[0]
-        for operator, literal in zip(ops, left[1:], strict=True):
-            mask = mask & literal if operator == "&" else mask | literal
-        u = stats.mannwhitneyu(values[mask], values[~mask], method="asymptotic")
-        scores.append(u.statistic / (mask.sum() * (~mask).sum()))
-    return scores
-
-
-def test_scores_without_literals_are_those_of_what_is_left(
-    found, activations, concepts
-):
-    searched = ij.scores_without(found, activations, concepts)
-    held_out = found.held_out.scores_without
-    lengths = set()
-    for scores, samples in (
-        (searched, found.samples),
-        (held_out, found.held_out.samples),
-    ):
-        for neuron in np.flatnonzero(found.status == "labeled"):
-            formula = found.formulas[neuron][0]
-            values = activations[samples, neuron].astype(np.float64)
-            slow = slow_scores_without(formula, values, concepts.masks()[samples])
-            lengths.add(len(slow))
-            np.testing.assert_array_equal(scores[neuron, : len(slow)], slow)
-            assert np.isnan(scores[neuron, len(slow) :]).all()
-    assert 3 in lengths
-
-
-@pytest.mark.parametrize(
-    ("place", "left"),
-    [(0, ([2, 4], [0])), (1, ([0, 4], [0])), (2, ([0, 2], [1]))],
-)
-def test_a_literal_takes_the_operator_before_it_along(place, left):
-    assert without_literal([0, 2, 4], [1, 0], place) == left
-
-
-def test_the_score_does_not_gain_by_leaving_a_literal_out_of_a_found_formula(
-    found, activations, concepts
-):
-    # What is left of the first steps of a formula stood in the beam; only formulas
-    # within the bounds did.
-    without = ij.scores_without(found, activations, concepts)
-    length = found.lengths[:, -1, 0]
-    last = np.maximum(length - 1, 0)
-    rows = np.flatnonzero(length > 1)
-    assert (without[rows, last[rows]] <= found.scores[rows, 0]).all()
-
-
 def test_neurons_without_a_formula_are_judged_by_nothing(found):
     assert found.status[3] == "constant"
     held_out = found.held_out
@@ -381,122 +294,56 @@ def test_a_formula_without_both_classes_says_so():
         held_out = found.held_out
         assert held_out is not None
         positives = held_out.num_positives[0, 0]
-        note = {0: "no positives", 1: "few positives"}.get(int(positives), "")
+        note = "few positives, few active" if positives else "no positives"
         assert held_out.notes[0] == note
         assert np.isnan(held_out.scores[0, 0]) == (positives == 0)
         assert np.isnan(held_out.intervals[0, 0]).all()
         assert note in str(found)
         assert found.to_arrow()["held_out_note"].to_pylist() == [note or None]
         notes.add(note)
-    assert notes == {"no positives", "few positives", ""}
+    assert notes == {"no positives", "few positives, few active"}
 
 
-@pytest.mark.parametrize("holdout", [0.1, 0.5, 0.9])
-def test_the_share_held_out_is_the_one_asked_for(concepts, holdout):
-    split = drawn_split(concepts, None, holdout=holdout, key=1, groups=None)
-    assert len(split.reported) == round(holdout * NUM_SAMPLES)
+def test_neurons_that_are_silent_on_held_out_samples_are_not_judged(
+    activations, concepts, found
+):
+    # A latent all of whose firings fell on the searched side.
+    silent = activations.copy()
+    silent[found.held_out.samples, 20] = 0
+    again = explain(silent, concepts, holdout=0.5, key=5)
+    held_out = again.held_out
+    assert again.status[20] == "labeled" and held_out.num_active[20] == 0
+    assert held_out.scores[20, 0] == 0.5
+    assert np.isnan(held_out.intervals[20]).all()
+    assert not held_out.is_alternative[20].any()
+    assert held_out.notes[20] == "all tied"
+    assert "all tied" in str(again.take([20]))
+    assert again.to_arrow()["held_out_note"][20].as_py() == "all tied"
 
 
-def test_keys_decide_which_samples_are_held_out(concepts):
-    def reported(key):
-        split = drawn_split(concepts, None, holdout=0.5, key=key, groups=None)
-        return split.reported.tolist()
-
-    assert reported(1) == reported(jax.random.key(1))
-    assert reported(1) != reported(2)
-
-
-def test_groups_stay_on_one_side(concepts):
-    rng = np.random.default_rng(4)
-    for groups in (rng.integers(30, size=NUM_SAMPLES), rng.choice(list("abcd"), 600)):
-        split = drawn_split(concepts, None, holdout=0.3, key=0, groups=groups)
-        searched, reported = set(groups[split.searched]), set(groups[split.reported])
-        assert searched and reported and not searched & reported
-    # 30 groups of about 20 samples come within half a group of the share.
-    groups = rng.integers(30, size=NUM_SAMPLES)
-    split = drawn_split(concepts, None, holdout=0.3, key=0, groups=groups)
-    assert abs(len(split.reported) / NUM_SAMPLES - 0.3) < 0.03
+def test_a_difference_without_variance_makes_no_alternative(found):
+    # Where supports differ, it says that nothing was seen, not that nothing differs.
+    held_out = found.held_out
+    neuron, rank = np.argwhere(held_out.is_alternative)[0]
+    assert held_out.supports[neuron, -1, rank] != held_out.supports[neuron, -1, 0]
+    differences, scores = held_out.differences.copy(), held_out.rank_sums.copy()
+    differences[neuron, -1, rank] = 0
+    scores[neuron, -1] = 0
+    blind = dataclasses.replace(held_out, differences=differences, rank_sums=scores)
+    assert not blind.is_alternative[neuron, rank]
 
 
-def test_samples_left_out_are_on_neither_side(concepts):
-    kept = np.flatnonzero(np.arange(NUM_SAMPLES) % 3 > 0)
-    split = drawn_split(concepts, kept, holdout=0.5, key=0, groups=None)
-    both = np.sort(np.concatenate((split.searched, split.reported)))
-    np.testing.assert_array_equal(both, kept)
-
-
-def test_layers_are_split_alike(concepts, activations):
-    layers = {"a": activations, "b": activations[:, ::-1]}
-    found = explain(layers, concepts, holdout=0.5, key=5)
-    np.testing.assert_array_equal(
-        found["a"].held_out.scores, found["b"].held_out.scores[::-1]
-    )
-
-
-@pytest.mark.parametrize("holdout", [0, 1, -0.5, 2.0, float("nan")])
-def test_a_share_outside_0_and_1_is_refused(activations, concepts, holdout):
-    with (
-        as_in_production(),
-        pytest.raises(ValueError, match=r"`holdout` must be in \(0, 1\); got"),
-    ):
-        explain(activations, concepts, holdout=holdout, key=0)
-
-
-def test_a_share_that_is_no_number_is_refused(activations, concepts):
-    with (
-        as_in_production(),
-        pytest.raises(TypeError, match=r"`holdout` must be a number; got 'half'"),
-    ):
-        explain(activations, concepts, holdout="half", key=0)
-
-
-def test_a_split_needs_a_key(activations, concepts):
-    with pytest.raises(ValueError, match=r"`holdout` needs a `key` to draw samples"):
-        explain(activations, concepts, holdout=0.5)
-
-
-@pytest.mark.parametrize("name", ["key", "groups"])
-def test_what_is_for_the_split_is_refused_without_one(activations, concepts, name):
-    value = 0 if name == "key" else np.zeros(NUM_SAMPLES, int)
-    with pytest.raises(ValueError, match=rf"`{name}` is for `holdout`, which was not"):
-        explain(activations, concepts, **{name: value})
-
-
-@pytest.mark.parametrize("shape", [(NUM_SAMPLES - 1,), (NUM_SAMPLES, 1), ()])
-def test_groups_of_another_length_are_refused(activations, concepts, shape):
-    with pytest.raises(
-        ValueError, match=r"`groups` must hold one group for each of the"
-    ):
-        explain(activations, concepts, holdout=0.5, key=0, groups=np.zeros(shape, int))
-
-
-def test_groups_that_are_no_names_are_refused(activations, concepts):
-    groups = np.zeros(NUM_SAMPLES)
-    with pytest.raises(TypeError, match=r"`groups` must be whole numbers or strings"):
-        explain(activations, concepts, holdout=0.5, key=0, groups=groups)
-
-
-def test_a_single_group_cannot_be_split(activations, concepts):
-    groups = np.zeros(NUM_SAMPLES, int)
-    with pytest.raises(ValueError, match=r"`groups` must have at least 2 groups"):
-        explain(activations, concepts, holdout=0.5, key=0, groups=groups)
-
-
-def test_a_split_that_leaves_too_few_positives_is_refused(activations, concepts):
-    with pytest.raises(
-        ValueError, match=r"`holdout` must leave at least 2 positives of"
-    ):
-        explain(activations, concepts, holdout=0.001, key=0)
+def test_few_positives_and_few_active_samples_are_noted(found):
+    held_out = found.held_out
+    supports, active = held_out.supports.copy(), held_out.num_active.copy()
+    supports[[0, 1, 2], -1, 0] = 9, 10, held_out.num_samples - 9
+    active[[1, 2, 4]] = 10, 9, 9
+    some = dataclasses.replace(held_out, supports=supports, num_active=active)
+    assert some.notes[[0, 1, 2, 4]].tolist() == [
+        "few positives", "", "few negatives, few active", "few active",
+    ]  # fmt: skip
 
 
 def test_optimism_without_held_out_samples_is_an_error(found):
     with pytest.raises(ValueError, match=r"`optimism` needs held-out samples: explain"):
         dataclasses.replace(found, held_out=None).optimism  # noqa: B018
-
-
-def test_scores_without_literals_need_the_same_concepts(found, activations, concepts):
-    other = ij.Concepts.from_masks(~concepts.masks(), NAMES)
-    with pytest.raises(
-        ValueError, match=r"`concepts` must be those that were explained"
-    ):
-        ij.scores_without(found, activations, other)

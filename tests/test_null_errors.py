@@ -96,6 +96,18 @@ def test_a_null_without_the_ties_of_a_neuron_is_refused(concepts, mixed):
         mixed[0].with_null(null)
 
 
+def test_what_is_no_null_table_or_explanation_is_named(concepts, mixed):
+    with as_in_production():
+        with pytest.raises(TypeError, match=r"`null` must come from null_distribution"):
+            mixed[0].with_null(None)
+        with pytest.raises(TypeError, match=r"`concepts` must be the Concepts table"):
+            null_distribution(mixed[0], concepts)
+        with pytest.raises(TypeError, match=r"`like` must be Explanations, .* got str"):
+            null_distribution(concepts, "labels")
+        with pytest.raises(TypeError, match=r"`like` must be Explanations, .* got int"):
+            null_distribution(concepts, {"a": mixed[0], "b": 3})
+
+
 def test_layers_of_other_settings_share_no_null(concepts, mixed):
     with pytest.raises(ValueError, match=r"`like` must hold layers explained by the"):
         null_distribution(concepts, {"a": mixed[0], "b": mixed[0].at_length(1)})

@@ -26,6 +26,8 @@ from jaxtyping import Bool, Float, Int
 from scipy import special
 
 LEVEL = 0.95
+# Two-sided quantile of the normal distribution.
+QUANTILE = float(special.ndtri((1 + LEVEL) / 2))
 FEWEST = 2
 
 
@@ -88,21 +90,19 @@ def group_bounds(
 def logit_interval(
     scores: Float[np.ndarray, "*axes"],
     variances: Float[np.ndarray, "*axes"],
-    *,
-    level: float = LEVEL,
 ) -> Float[np.ndarray, "*axes 2"]:
-    """Bounds of an AUROC, symmetric on the logit scale [2].
+    """95 % interval of an AUROC, symmetric on the logit scale [2].
 
     Returns:
-        In (0, 1); nan where the variance is, and at scores of 0 and 1, where the
-        variance says nothing.
+        In (0, 1); nan where the variance is nan or 0, as where all activations are
+        tied, and at scores of 0 and 1, where the variance says nothing.
 
     >>> logit_interval(np.array([0.8, 1.0]), np.array([0.0025, 0.0])).round(3).tolist()
     [[0.684, 0.881], [nan, nan]]
     """
-    inside = (scores > 0) & (scores < 1)
+    inside = (scores > 0) & (scores < 1) & (variances > 0)
     scores = np.where(inside, scores, np.nan)
-    width = special.ndtri((1 + level) / 2) * np.sqrt(variances)
+    width = QUANTILE * np.sqrt(variances)
     width = width / (scores * (1 - scores))
     center = special.logit(scores)
     return special.expit(np.stack((center - width, center + width), axis=-1))

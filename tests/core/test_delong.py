@@ -5,7 +5,9 @@ import pytest
 from scipy import special, stats
 
 from invert_jax.core import delong, ranking
+from invert_jax.core.objectives import auroc_score
 from invert_jax.core.significance import log10_mannwhitney_greater
+from invert_jax.held_out import FEW
 
 
 def in_order(activations, *masks):
@@ -100,6 +102,42 @@ def test_an_interval_is_symmetric_on_the_logit_scale():
 def test_scores_of_zero_and_one_and_missing_variances_have_no_interval():
     scores, variances = np.array([0.0, 1.0, 0.5]), np.array([0.0, 0.0, np.nan])
     assert np.isnan(delong.logit_interval(scores, variances)).all()
+
+
+def test_activations_that_are_all_tied_have_no_interval():
+    assert np.isnan(delong.logit_interval(np.array([0.5]), np.array([0.0]))).all()
+
+
+def coverage(rng, num_samples, num_positives, shares, notes, trials=1000):
+    """How often intervals cover, on sparse activations that get no note."""
+    in_positives, in_rest = shares
+    mask, covered, count = np.arange(num_samples) < num_positives, 0, 0
+    truth = 0.5 + (in_positives - in_rest) / 2
+    for _ in range(trials):
+        fires = rng.random(num_samples) < np.where(mask, in_positives, in_rest)
+        if notes and fires.sum() < FEW:
+            continue
+        activations = fires * rng.random(num_samples)
+        (ordered,), bounds = in_order(activations, mask)
+        influence = delong.influences(ordered, *bounds)
+        ranks = ranking.rank_host(activations)
+        score = auroc_score(
+            ranks.midranks[ordered].sum(dtype=np.int64)[None],
+            np.array([num_positives]), num_samples=num_samples,
+        )  # fmt: skip
+        low, high = delong.logit_interval(score, np.array([influence @ influence]))[0]
+        covered += low <= truth <= high
+        count += 1
+    return covered / count
+
+
+def test_sparse_activations_are_covered_less_often_than_dense_ones(rng):
+    # A positive in five fires and few others: of enough samples 95 % are covered. Of
+    # the few of 50 positives that fire, 1 in 50, none may: then they are not.
+    assert coverage(rng, 1000, 100, (0.2, 0.02), notes=True) == pytest.approx(
+        0.95, abs=0.025
+    )
+    assert 0.5 < coverage(rng, 5000, 50, (0.02, 0.002), notes=True, trials=300) < 0.8
 
 
 def binormal(rng, num_positives, num_negatives, shift):
