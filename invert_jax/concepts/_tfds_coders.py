@@ -3,11 +3,12 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float64, Int64, Shaped
+from jaxtyping import Int64, Shaped
 
 from invert_jax.concepts._tfds_columns import (
     Coder,
@@ -88,7 +89,7 @@ class FlagCoder:
         values = scalars(example, self.leaf)
         if not self.leaf.fixed_shape:
             return [0] if any(values) else []
-        return np.flatnonzero(_by_place(values, self.leaf).any(axis=0))
+        return np.flatnonzero(_by_place(values, self.leaf, bool).any(axis=0))
 
     def columns(
         self, codes: np.ndarray, counts: Int64[np.ndarray, " examples"], grid: Grid
@@ -100,27 +101,45 @@ class FlagCoder:
 
 @dataclasses.dataclass(frozen=True)
 class NumberCoder:
-    """`age>34`: above a quantile of all examples; of a sequence the largest counts."""
+    """`age>34`: above a quantile of all examples; of a sequence the largest counts.
+
+    Numbers are cut and compared in the feature's own dtype, so that 0.3 in float32 is
+    not above 0.3, and integers beyond 2^53 stay what they are.
+    """
 
     leaf: Leaf
     probabilities: tuple[float, ...]
-    typecode: str = "d"
 
-    def codes(self, example: Mapping[str, Any]) -> Float64[np.ndarray, " places"]:
-        """One number per place; nan if there is none."""
-        values = _by_place(scalars(example, self.leaf), self.leaf).astype(np.float64)
-        return np.fmax.reduce(values, axis=0, initial=np.nan)
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the numbers."""
+        return np.dtype(self.leaf.feature.np_dtype)
+
+    @property
+    def typecode(self) -> str:
+        """Type that holds every number of the dtype."""
+        return {"f": "d", "u": "Q"}.get(self.dtype.kind, "q")
+
+    def codes(
+        self, example: Mapping[str, Any]
+    ) -> Shaped[np.ndarray, " places"] | list[float]:
+        """One number per place, nan if it is none; nothing if there is no item."""
+        values = _by_place(scalars(example, self.leaf), self.leaf, self.dtype)
+        return np.fmax.reduce(values, axis=0) if len(values) else []
 
     def columns(
         self, codes: np.ndarray, counts: Int64[np.ndarray, " examples"], grid: Grid
     ) -> Columns:
         """One column per place and cut that some example is above, and some not."""
-        by_place = codes.reshape(len(counts), -1)
+        has_any, places = counts > 0, _names_of_places(self.leaf)
+        by_place = codes.astype(self.dtype).reshape(-1, len(places))
         names, masks = [], [np.zeros((len(counts), 0), bool)]
-        for name, values in zip(_names_of_places(self.leaf), by_place.T, strict=True):
+        for name, values in zip(places, by_place.T, strict=True):
             for cut in cut_points(values, self.probabilities):
-                names.append(f"{name}>{_shortest(cut)}")
-                masks.append(values[:, None] > cut)
+                names.append(f"{name}>{str(cut).removesuffix('.0')}")
+                is_above = np.zeros((len(counts), 1), bool)
+                is_above[has_any, 0] = values > cut
+                masks.append(is_above)
         return Columns(names, repeated(sp.csr_array(np.hstack(masks)), grid))
 
 
@@ -156,44 +175,50 @@ class TextCoder:
 
 
 def cut_points(
-    values: Float64[np.ndarray, " samples"], probabilities: Sequence[float]
-) -> list[float]:
-    """The quantiles of the finite values, in order, of four digits.
+    values: Shaped[np.ndarray, " samples"], probabilities: Sequence[float]
+) -> list[Any]:
+    """The quantiles of the finite values, in order, as scalars of their dtype.
 
-    A cut is one of the values rounded, so that the name of the concept says exactly
-    what it means; whole numbers stay whole. Cuts that part no two values are left out.
+    A cut is one of the values, rounded to few digits as long as that moves at most one
+    value in a thousand to its other side; written out it is read back as it is, so that
+    the name of the concept says exactly what it means. Integers are never rounded. Cuts
+    that part no two values are left out.
 
-    >>> cut_points(np.array([1.0, 2.0, 2.0, 10.0]), [0.25, 0.5, 0.75, 1.0])
-    [1.0, 2.0]
-    >>> cut_points(100_000.5 + np.arange(4), [0.25, 0.5, 0.75])
-    [100000.5, 100001.5, 100002.5]
+    >>> [str(cut) for cut in cut_points(np.array([1, 2, 2, 10]), [0.25, 0.5, 0.75])]
+    ['1', '2']
+    >>> values = np.float32([0.1, 0.3, 0.5, 0.123456])
+    >>> [str(cut) for cut in cut_points(values, [0.25, 0.5, 0.75])]
+    ['0.1', '0.1235', '0.3']
     """
-    known = values[np.isfinite(values)]
+    known = np.sort(values[np.isfinite(values)])
     if not known.size:
         return []
-    cuts = np.quantile(known, probabilities, method="inverted_cdf")
-    if (known != np.round(known)).any():
-        spread = float(known.max() - known.min())
-        cuts = np.array([_rounded(cut, spread) for cut in cuts.tolist()])
-    parting = {cut for cut in cuts.tolist() if known.min() <= cut < known.max()}
-    return sorted(parting)
+    # 5/6 of 6 values is the fifth, though the float 5/6 is a little more.
+    exact = [Fraction(each).limit_denominator(10**6) for each in probabilities]
+    cuts = [known[max(math.ceil(each * known.size), 1) - 1] for each in exact]
+    if known.dtype.kind == "f":
+        cuts = [_rounded(cut, known) for cut in cuts]
+    return sorted({cut for cut in cuts if known[0] <= cut < known[-1]})
 
 
-def _rounded(number: float, spread: float) -> float:
-    """The number to four digits of itself or of the spread, whichever is finer."""
-    sizes = [abs(each) for each in (number, spread) if each]
-    if not sizes:
-        return number
-    return round(number, 3 - math.floor(math.log10(min(sizes))))
+def _rounded(cut: np.floating, known: Shaped[np.ndarray, " values"]) -> np.floating:
+    """The cut to four digits or more, of itself or of the spread if that is finer."""
+    sizes = [abs(each) for each in (float(cut), float(known[-1]) - float(known[0]))]
+    if not all(map(math.isfinite, sizes)) or not min(sizes):
+        return cut
+    first = 3 - math.floor(math.log10(min(sizes)))
+    num_above = np.count_nonzero(known > cut)
+    for digits in range(first, first + 14):
+        rounded = known.dtype.type(round(float(cut), digits))
+        num_moved = abs(np.count_nonzero(known > rounded) - num_above)
+        if num_moved * 1000 <= known.size:
+            return rounded
+    return cut
 
 
-def _shortest(number: float) -> str:
-    """The number in so many digits that it is read back as it is; whole if it is."""
-    text = f"{number:.12g}"
-    return text if float(text) == number else repr(number)
-
-
-def _by_place(values: list, leaf: Leaf) -> Shaped[np.ndarray, "items places"]:
+def _by_place(
+    values: list, leaf: Leaf, dtype: np.dtype | type
+) -> Shaped[np.ndarray, "items places"]:
     """The values as rows, one per item of the open sequences around a fixed shape."""
     num_places = math.prod(leaf.fixed_shape)
     if num_places == 0 or len(values) % num_places:
@@ -201,7 +226,7 @@ def _by_place(values: list, leaf: Leaf) -> Shaped[np.ndarray, "items places"]:
             f"the feature {leaf.path!r} must have arrays of shape {leaf.fixed_shape}; "
             f"got {len(values)} values in all."
         )
-    return np.array(values).reshape(-1, num_places)
+    return np.array(values, dtype).reshape(-1, num_places)
 
 
 def _names_of_places(leaf: Leaf) -> list[str]:

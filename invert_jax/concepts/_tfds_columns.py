@@ -117,7 +117,7 @@ class Gathered:
 
     def columns(self, grid: Grid) -> Columns:
         """The columns of all examples."""
-        dtype = np.float64 if self.codes.typecode == "d" else np.int64
+        dtype = {"d": np.float64, "Q": np.uint64}.get(self.codes.typecode, np.int64)
         codes = np.asarray(self.codes).view(dtype)
         return self.coder.columns(codes, np.asarray(self.counts).view(np.int64), grid)
 

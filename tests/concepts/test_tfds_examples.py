@@ -341,3 +341,27 @@ def test_images_of_16_bits_and_of_floats_keep_their_values(tmp_path):
     (batch,) = tfds_batches(directory, "train", inputs=["deep", "depth"])
     np.testing.assert_array_equal(batch.inputs["deep"][0, ..., 0], deep)
     np.testing.assert_array_equal(batch.inputs["depth"][0, ..., 0], depth)
+
+
+def test_a_number_is_not_above_the_cut_that_it_gives(tmp_path):
+    features = f.FeaturesDict({"half": np.float16, "single": np.float32})
+    values = [0.1, 0.3, 0.5, 0.7, 0.9]
+    records = [record_of(half=[float(np.float16(v))], single=[v]) for v in values]
+    masks = _masks(by_hand(tmp_path / "d", features, records), quantiles=5)
+    assert masks == {
+        f"{name}>{cut}": [int(value > cut) for value in values]
+        for name in ("half", "single")
+        for cut in values[:-1]
+    }
+
+
+def test_integers_beyond_2_to_the_53_are_told_apart(tmp_path):
+    features = f.FeaturesDict({"key": np.int64, "ages": f.Sequence(np.int64)})
+    records = [record_of(key=[2**53 + i], ages=[i, -i] if i else []) for i in range(4)]
+    assert _masks(by_hand(tmp_path / "d", features, records), quantiles=4) == {
+        "ages>1": [0, 0, 1, 1],
+        "ages>2": [0, 0, 0, 1],
+        "key>9007199254740992": [0, 1, 1, 1],
+        "key>9007199254740993": [0, 0, 1, 1],
+        "key>9007199254740994": [0, 0, 0, 1],
+    }
