@@ -2,7 +2,8 @@
 
 The id of an example is its split and its number in the whole split, `test-17`, so that
 it is the same in every slice, in `train+test`, and in every file format that TFDS wrote
-the data set to.
+the data set to. Parquet files that lack some of the examples count what is left, which
+are other numbers: their ids read `test.parquet-17`.
 """
 
 import dataclasses
@@ -146,13 +147,15 @@ def _decoded_source(builder: Any, split: object) -> Source:
 
 def _shards(splits: Any, split: object, file_format: str) -> tuple[Shard, ...]:
     """What to read of which file, by TFDS's own reading of `split`."""
+    lacking: dict[str, str] = {}
     if file_format == "parquet":
-        splits = _with_parquet_lengths(splits)
+        splits, lacking = _with_parquet_lengths(splits)
     place_of = {}
     for name, each in splits.items():
         offset = 0
+        space = f"{name}.parquet" if name in lacking else name
         for path, length in zip(each.filepaths, each.shard_lengths, strict=True):
-            place_of[os.fspath(path)] = name, offset, length
+            place_of[os.fspath(path)] = space, offset, length
             offset += length
     try:
         instructions = splits[split].file_instructions
@@ -160,8 +163,9 @@ def _shards(splits: Any, split: object, file_format: str) -> tuple[Shard, ...]:
         raise ValueError(
             f"`split` must be one of {', '.join(map(repr, splits))}, a slice of one "
             f"such as 'test[:10%]', or a sum of those; got {split!r}: {error}"
+            + "".join(f"; note that {why}" for why in lacking.values())
         ) from error
-    return tuple(
+    shards = tuple(
         Shard(
             os.fspath(each.filename),
             *place_of[os.fspath(each.filename)][:2],
@@ -171,17 +175,32 @@ def _shards(splits: Any, split: object, file_format: str) -> tuple[Shard, ...]:
         )
         for each in instructions
     )
+    for name, why in lacking.items():
+        if any(shard.split == f"{name}.parquet" for shard in shards):
+            warnings.warn(_of_what_is_left(name, why), stacklevel=2)
+    return shards
 
 
-def _with_parquet_lengths(splits: Any) -> Any:
-    """The splits by what their parquet files hold, which may be less than is listed.
+def _of_what_is_left(name: str, why: str) -> str:
+    """The warning that a split is read as the examples that its files have."""
+    return (
+        f"{why} (TFDS loses examples when it writes more than 100 to a parquet file); "
+        "those that are there are read. They are numbered without the lost ones, so "
+        f"that their ids, `{name}.parquet-0` and so on, are not those of the data set "
+        "in another format. Prepare it as array_record to have all, or give `ids=` the "
+        "name of a feature."
+    )
+
+
+def _with_parquet_lengths(splits: Any) -> tuple[Any, dict[str, str]]:
+    """The splits by what their parquet files hold, and in which that is not all.
 
     TFDS 4.9.10 leaves out every second hundred of the examples when it writes a parquet
     file, and lists all of them.
     """
     import tensorflow_datasets as tfds
 
-    counted = []
+    counted, lacking = [], {}
     for each in splits.values():
         paths = [os.fspath(path) for path in each.filepaths]
         is_plain = type(each) is tfds.core.SplitInfo
@@ -190,12 +209,9 @@ def _with_parquet_lengths(splits: Any) -> Any:
             continue
         lengths = [num_parquet_records(path) for path in paths]
         if lengths != list(each.shard_lengths):
-            warnings.warn(
+            lacking[each.name] = (
                 f"the files of split `{each.name}` hold {sum(lengths)} examples, not "
-                f"the {sum(each.shard_lengths)} of dataset_info.json (TFDS loses "
-                "examples when it writes more than 100 to a parquet file); those that "
-                "are there are read. Prepare it as array_record to have all.",
-                stacklevel=2,
+                f"the {sum(each.shard_lengths)} of dataset_info.json"
             )
         counted.append(dataclasses.replace(each, shard_lengths=lengths))
-    return tfds.core.SplitDict(counted)
+    return tfds.core.SplitDict(counted), lacking
