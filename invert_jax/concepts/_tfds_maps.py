@@ -1,7 +1,9 @@
 """Segmentation maps: a class is present where it has enough of the area."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -81,7 +83,7 @@ class MapCoder:
         keys, areas = counted(of_class[labeled] * num_values + classes)
         cell, class_ = np.divmod(keys, num_values)
         sizes = np.bincount(of_class.ravel(), minlength=self.grid.num_cells)
-        is_present = areas >= self.min_area * sizes[cell]
+        is_present = areas >= least_pixels(self.min_area, sizes)[cell]
         return (cell * _NUM_VALUES + class_)[is_present]
 
     def _cells_of(self, height: int, width: int) -> Int64[np.ndarray, "_ _"]:
@@ -112,6 +114,20 @@ class MapCoder:
                 f"the map {self.leaf.path!r} must hold classes in 0 … {limit - 1}"
                 f"{none}; got {bad[0]}."
             )
+
+
+def least_pixels(
+    min_area: float, sizes: Int64[np.ndarray, " cells"]
+) -> Int64[np.ndarray, " cells"]:
+    """The pixels that are `min_area` of each cell, exactly: 0.07 of 100 are 7.
+
+    >>> least_pixels(0.07, np.array([100, 101])).tolist()
+    [7, 8]
+    """
+    exact = Fraction(str(min_area))
+    different, cell_of = np.unique(sizes, return_inverse=True)
+    least = [math.ceil(exact * size) for size in different.tolist()]
+    return np.array(least, np.int64)[cell_of]
 
 
 def counted(

@@ -365,3 +365,14 @@ def test_integers_beyond_2_to_the_53_are_told_apart(tmp_path):
         "key>9007199254740993": [0, 0, 1, 1],
         "key>9007199254740994": [0, 0, 0, 1],
     }
+
+
+@pytest.mark.parametrize("min_area", [0.07, 0.14, 0.28, 0.55, 0.57])
+def test_a_class_that_has_exactly_the_area_is_there(tmp_path, min_area):
+    features = f.FeaturesDict({"map": f.LabeledImage(labels=2)})
+    num_pixels = round(min_area * 100)
+    pixels = (np.arange(100).reshape(10, 10) < num_pixels).astype(np.uint8)
+    record = record_of(map=[png(pixels).getvalue()])
+    directory = by_hand(tmp_path / "d", features, [record])
+    assert _masks(directory, min_area=min_area)["map=1"] == [1]
+    assert _masks(directory, min_area=min_area + 1e-9)["map=1"] == [0]
