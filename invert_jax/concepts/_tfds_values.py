@@ -68,10 +68,11 @@ def _stored_values(
     if key not in example and len(leaf.lengths) > 1:
         key += "/ragged_flat_values"
     if key not in example:
-        if leaf.lengths or getattr(leaf.feature, "_optional", False):
+        if getattr(leaf.feature, "_optional", False):
             return []
         raise ValueError(
-            f"it lacks the feature {leaf.path!r}; it has {sorted(example)[:10]}."
+            f"it lacks the feature {leaf.path!r}; it has {sorted(example)[:10]}; "
+            "features.json is of another version or data set."
         )
     feature = example[key]
     kind = feature.WhichOneof("kind")

@@ -376,3 +376,19 @@ def test_a_class_that_has_exactly_the_area_is_there(tmp_path, min_area):
     directory = by_hand(tmp_path / "d", features, [record])
     assert _masks(directory, min_area=min_area)["map=1"] == [1]
     assert _masks(directory, min_area=min_area + 1e-9)["map=1"] == [0]
+
+
+@pytest.mark.parametrize("kind", ["one", "sequence", "nested"])
+def test_a_feature_that_no_record_has_is_not_taken_for_none(tmp_path, kind):
+    label = f.ClassLabel(num_classes=2)
+    feature = {
+        "one": label,
+        "sequence": f.Sequence(label),
+        "nested": f.Sequence(f.Sequence(label)),
+    }[kind]
+    features = f.FeaturesDict({"label": feature})
+    directory = by_hand(tmp_path / "d", features, [record_of(other=[1])])
+    with pytest.raises(
+        ValueError, match=r"record 0 .*lacks the feature 'label'.*other"
+    ):
+        _masks(directory)
