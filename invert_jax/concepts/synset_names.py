@@ -117,9 +117,21 @@ def _listed_senses(ambiguous: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _has_usual_word(name: str, senses: tuple[str, ...]) -> bool:
-    return re.split("[=/]", name)[-1].lower().replace("_", " ") == (
+    return _parts(name)[-1].lower().replace("_", " ") == (
         synset(senses[0]).lemmas[0].lower()
     )
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """What of a name may be a noun: all of it, or what follows its prefix.
+
+    A slash is part of a class, as in `label=N/A`; it parts features from each other.
+
+    >>> _parts("label=bird/aeroplane"), _parts("attributes/Male")
+    (('label=bird/aeroplane', 'bird/aeroplane'), ('attributes/Male', 'Male'))
+    """
+    _, equals, of_class = name.rpartition("=")
+    return (name, of_class if equals else name.rpartition("/")[2])
 
 
 def _chosen(synsets: Synsets, names: tuple[str, ...]) -> dict[str, str | None]:
@@ -156,7 +168,7 @@ def _senses_of_name(name: str, description: str) -> tuple[Synset, ...]:
     wnid = _WNID_INSIDE.search(name) or _WNID_AHEAD.match(description)
     if wnid and (senses := find_synsets(wnid[0])):
         return senses
-    for part in (name, name.rpartition("=")[2], name.rpartition("/")[2]):
+    for part in _parts(name):
         # WordNet has digits as nouns, but a name without letters is a mere index.
         if re.search(r"[^\W\d_]", part) and (senses := find_synsets(part)):
             return senses

@@ -121,3 +121,11 @@ def test_a_choice_that_is_no_noun_is_an_error():
 def test_descriptions_must_be_as_many_as_names():
     with pytest.raises(ValueError, match="one text for each of the 1 names; got 2"):
         match_synsets(["cat"], descriptions=["a", "b"])
+
+
+def test_a_slash_in_a_class_does_not_part_its_name():
+    names = ["label=bird/aeroplane", "label=N/A", "objects/label=cat", "tags/dog"]
+    matches = match_synsets(names)
+    assert matches.unknown == ("label=bird/aeroplane", "label=N/A")
+    assert matches.synsets["objects/label=cat"] == "n02121620"
+    assert matches.synsets["tags/dog"] == "n02084071"
