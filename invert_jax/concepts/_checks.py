@@ -20,6 +20,27 @@ def listed(items: Iterable[object], limit: int = 5) -> str:
     return text + (f" and {len(shown) - limit} more" if len(shown) > limit else "")
 
 
+class RepeatedKeyError(ValueError):
+    """An object of a JSON file has a key twice, and the first would be lost."""
+
+
+def object_of_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The pairs of a JSON object as a dict, as `json.loads` hooks it; no key twice.
+
+    >>> object_of_pairs([("a", 1), ("b", 2)])
+    {'a': 1, 'b': 2}
+    """
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        doubles = [
+            key for key, count in Counter(k for k, _ in pairs).items() if count > 1
+        ]
+        raise RepeatedKeyError(
+            f"keys of an object must be unique; got more than once: {listed(doubles)}."
+        )
+    return content
+
+
 def checked_names(
     names: Iterable[str], num_concepts: int | None = None
 ) -> tuple[str, ...]:

@@ -206,7 +206,7 @@ def _ids_of(
     images: Sequence[dict[str, object]], ids: ArrayLike | None
 ) -> Shaped[np.ndarray, " images"]:
     """The ids of the images: their file names, or their COCO ids."""
-    if ids is not None and ids not in ("file_name", "id"):
+    if ids is not None and not (isinstance(ids, str) and ids in ("file_name", "id")):
         raise ValueError(
             f'`ids` must be "file_name" or "id" for COCO; got {ids!r:.80}.'
         )

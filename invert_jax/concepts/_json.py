@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from invert_jax.concepts import _coco
+from invert_jax.concepts._checks import RepeatedKeyError, object_of_pairs
 from invert_jax.concepts._tabular import Roles, from_table
 from invert_jax.concepts.table import Concepts
 
@@ -50,7 +51,11 @@ def _read(path: Path) -> Any:
         content = path.read_bytes()
         if path.suffix.lower() == ".gz":
             content = gzip.decompress(content)
-        return json.loads(content.decode("utf-8-sig"))
+        return json.loads(
+            content.decode("utf-8-sig"), object_pairs_hook=object_of_pairs
+        )
+    except RepeatedKeyError:
+        raise
     except Exception as error:  # gzip, zlib, UTF-8, JSON and its depth of nesting
         raise ValueError(
             f"{path} cannot be read as JSON: {error}. It is cut short, damaged or of "

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from invert_jax.concepts._checks import object_of_pairs
+
 
 class Names(NamedTuple):
     """Names of concepts and, if there are any, a description of each."""
@@ -29,7 +31,9 @@ def named_by(names: Iterable[str] | str | os.PathLike) -> Names:
         )
     try:
         text = path.read_text(encoding="utf-8-sig")
-        return _of_json(json.loads(text)) if path.suffix == ".json" else _of_lines(text)
+        if path.suffix.lower() != ".json":
+            return _of_lines(text)
+        return _of_json(json.loads(text, object_pairs_hook=object_of_pairs))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as names: {error}") from error
 
@@ -41,8 +45,8 @@ def sidecar_of(path: Path) -> Path | None:
 
 
 def _of_lines(text: str) -> Names:
-    """One name a line; empty lines at the end do not count."""
-    return Names(tuple(text.rstrip().splitlines()))
+    """One name a line, blanks around it left out; the end may have empty lines."""
+    return Names(tuple(line.strip() for line in text.rstrip().splitlines()))
 
 
 def _of_json(parsed: object) -> Names:

@@ -132,7 +132,8 @@ def _check_settings(path: Path, kind: str, **settings: object) -> None:
         "json": {"classes", "ignore", "boxes"},
     }
     for name, value in settings.items():
-        if value not in (None, ()) and name not in meant[kind]:
+        is_given = value is not None and not (isinstance(value, tuple) and not value)
+        if is_given and name not in meant[kind]:
             raise ValueError(f"`{name}` has no meaning for {path.name}; leave it out.")
 
 
