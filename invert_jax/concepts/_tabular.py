@@ -1,8 +1,9 @@
 """Concepts from a table with a column per concept: csv, tsv, parquet, records."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -51,9 +52,9 @@ class Roles(NamedTuple):
 
 def from_table_file(path: Path, roles: Roles) -> Concepts:
     """Concepts from a csv, tsv or parquet file."""
-    read = _read_parquet if path.suffix.lower() in (".parquet", ".pq") else _read_csv
+    is_parquet = path.suffix.lower() in (".parquet", ".pq")
     try:
-        table = read(path)
+        table = _read_parquet(path) if is_parquet else _read_csv(path, roles)
         table.validate(full=True)
     except (
         Exception
@@ -65,22 +66,68 @@ def from_table_file(path: Path, roles: Roles) -> Concepts:
     return from_table(table, roles)
 
 
-def _read_csv(path: Path) -> "pa.Table":
+def _read_csv(path: Path, roles: Roles) -> "pa.Table":
     """The table of a csv or tsv file, blanks around names and texts left out."""
+    import pyarrow as pa
+
+    table = _parsed_csv(path)
+    numbered = [
+        name
+        for name, kind in zip(table.column_names, table.schema.types, strict=True)
+        if _may_be_text(name.strip(), kind, roles)
+        and table.column_names.count(name) == 1
+    ]
+    texts = _parsed_csv(path, numbered) if numbered else {}
+    names = [name.strip() for name in table.column_names]
+    columns = [
+        _as_written(column, _trimmed(name, texts[raw]))
+        if raw in numbered
+        else _trimmed(name, column)
+        for raw, name, column in zip(
+            table.column_names, names, table.columns, strict=True
+        )
+    ]
+    return pa.table(columns, names)
+
+
+def _parsed_csv(path: Path, as_text: Sequence[str] = ()) -> "pa.Table":
+    """The columns of the file, or only some of them as the text that they are."""
+    import pyarrow as pa
     import pyarrow.csv
 
-    table = pyarrow.csv.read_csv(
+    return pyarrow.csv.read_csv(
         path,
         # A block holds at least the header, which is long with many concepts.
         read_options=pyarrow.csv.ReadOptions(block_size=1 << 26),
         parse_options=pyarrow.csv.ParseOptions(delimiter=_delimiter(path)),
         convert_options=pyarrow.csv.ConvertOptions(
-            strings_can_be_null=True, quoted_strings_can_be_null=False
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            include_columns=list(as_text),
+            column_types={name: pa.string() for name in as_text},
         ),
     )
-    names = [name.strip() for name in table.column_names]
-    columns = [_trimmed(*each) for each in zip(names, table.columns, strict=True)]
-    return pyarrow.table(columns, names)
+
+
+def _may_be_text(name: str, kind: "pa.DataType", roles: Roles) -> bool:
+    """Whether a column of whole numbers may be ids or classes such as `000139`."""
+    import pyarrow as pa
+
+    is_named = name in roles.classes or (
+        isinstance(roles.ids, str) and name == roles.ids
+    )
+    return pa.types.is_integer(kind) and (is_named or name.casefold() in ID_NAMES)
+
+
+def _as_written(numbers: "pa.ChunkedArray", texts: "pa.ChunkedArray") -> Any:
+    """The numbers; the texts if any of them has a zero ahead that the number lacks."""
+    import pyarrow as pa
+    import pyarrow.compute
+
+    same = pyarrow.compute.equal(numbers.cast(pa.string()), texts)
+    return (
+        texts if pyarrow.compute.any(pyarrow.compute.invert(same)).as_py() else numbers
+    )
 
 
 def _delimiter(path: Path) -> str:

@@ -61,3 +61,17 @@ def test_blanks_around_names_in_a_text_file_do_not_count(tmp_path):
     np.savez(tmp_path / "m.npz", masks=np.eye(2, dtype=bool))
     written(tmp_path / "m.txt", " cat\ntraffic light \t\n\n")
     assert from_file(tmp_path / "m.npz").names == ("cat", "traffic light")
+
+
+def test_zeros_ahead_of_ids_and_classes_in_a_csv_are_kept(tmp_path):
+    text = "image_id, kind ,cat\n000139, 01,1\n000285,1,0\n7,10,1\n"
+    table = from_file(written(tmp_path / "t.csv", text), classes="kind")
+    assert table.ids.tolist() == ["000139", "000285", "7"]
+    assert table.names == ("kind=01", "kind=1", "kind=10", "cat")
+
+
+def test_ids_and_classes_in_a_csv_that_are_plain_numbers_stay_numbers(tmp_path):
+    path = written(tmp_path / "t.csv", "id,kind\n139,2\n-5,10\n")
+    table = from_file(path, classes="kind")
+    assert table.ids.tolist() == [139, -5]
+    assert table.names == ("kind=2", "kind=10")
