@@ -4,7 +4,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from invert_jax.concepts._checks import listed
 from invert_jax.concepts.synsets import Synset, find_synsets, synset
@@ -59,7 +59,7 @@ def match_synsets(
             "`descriptions` must have one text for each of the "
             f"{len(names)} names; got {len(texts)}."
         )
-    chosen = _chosen(synsets or {}, names)
+    chosen = _chosen({} if synsets is None else synsets, names)
     senses = {
         name: _senses_of_name(name, text)
         for name, text in zip(names, texts, strict=True)
@@ -134,8 +134,13 @@ def _parts(name: str) -> tuple[str, ...]:
     return (name, of_class if equals else name.rpartition("/")[2])
 
 
-def _chosen(synsets: Synsets, names: tuple[str, ...]) -> dict[str, str | None]:
+def _chosen(synsets: Any, names: tuple[str, ...]) -> dict[str, str | None]:
     """The wnids that the user chose; a name or noun that does not exist is an error."""
+    if not isinstance(synsets, Mapping):
+        raise TypeError(
+            "`synsets` must be a mapping, such as {'label=crane': 'n02012849'}; got a "
+            f"{type(synsets).__name__}."
+        )
     unknown = sorted(synsets.keys() - set(names), key=str)
     if unknown:
         alike = get_close_matches(str(unknown[0]), names, n=3) or names

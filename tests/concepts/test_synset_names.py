@@ -6,6 +6,7 @@ import pytest
 
 from invert_jax.concepts.synset_names import (
     SynsetMatches,
+    _chosen,
     match_synsets,
     warn_of_doubts,
 )
@@ -129,3 +130,8 @@ def test_a_slash_in_a_class_does_not_part_its_name():
     assert matches.unknown == ("label=bird/aeroplane", "label=N/A")
     assert matches.synsets["objects/label=cat"] == "n02121620"
     assert matches.synsets["tags/dog"] == "n02084071"
+
+
+def test_synsets_that_are_no_mapping_are_refused():
+    with pytest.raises(TypeError, match=r"`synsets` must be a mapping.*got a list"):
+        _chosen(["n02121808"], ("cat",))
