@@ -5,7 +5,7 @@ Concepts are the categories, by name, then their supercategories as `supercatego
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -58,7 +58,7 @@ def from_coco(
     samples, columns = image_of, category_of
     sample_ids = _ids_of(images, ids)
     if boxes is not None:
-        _check_grid(boxes)
+        boxes = checked_grid(boxes)
         samples, repeats = _cells(images, annotations, image_of, boxes)
         columns = np.repeat(category_of, repeats)
         sample_ids = _cell_ids(sample_ids, boxes)
@@ -220,11 +220,23 @@ def _ids_of(
     return np.array(values)
 
 
-def _check_grid(boxes: tuple[int, int]) -> None:
-    if len(boxes) != 2 or not all(isinstance(n, int) and 0 < n < 2**15 for n in boxes):
+def checked_grid(boxes: Any) -> tuple[int, int]:
+    """The rows and columns of a grid, both at least 1.
+
+    >>> checked_grid([np.int64(7), 5])
+    (7, 5)
+    """
+    is_pair = isinstance(boxes, Sequence | np.ndarray) and len(boxes) == 2
+    if not is_pair or not all(map(_is_count, boxes)):
         raise ValueError(
             f"`boxes` must be the rows and columns of a grid, as (7, 7); got {boxes!r}."
         )
+    return int(boxes[0]), int(boxes[1])
+
+
+def _is_count(value: object) -> bool:
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return is_whole and 0 < int(value) < 2**15  # type: ignore[call-overload]
 
 
 def _cells(
@@ -255,15 +267,18 @@ def _span(
     size: Float[np.ndarray, " annotations"],
     num_cells: int,
 ) -> tuple[Int[np.ndarray, " annotations"], Int[np.ndarray, " annotations"]]:
-    """The first cell that an interval overlaps, and how many; at least one.
+    """The first cell that an interval overlaps, and how many.
 
-    >>> _span(np.array([32.0]), np.array([33.0]), np.array([224.0]), 7)
-    (array([1]), array([2]))
+    They are one or more, unless the interval is outside the image.
+
+    >>> _span(np.array([32.0, 300.0]), np.array([33.0, 9.0]), np.array([224.0] * 2), 7)
+    (array([1, 6]), array([2, 0]))
     """
     # Multiplied first: whole pixels on the border of a cell stay exact.
     first = np.floor(start * num_cells / size).clip(0, num_cells - 1).astype(np.int64)
     last = np.ceil((start + length) * num_cells / size).astype(np.int64) - 1
-    return first, last.clip(first, num_cells - 1) - first + 1
+    is_inside = (start < size) & ((start + length > 0) | (start >= 0))
+    return first, (last.clip(first, num_cells - 1) - first + 1) * is_inside
 
 
 def _cell_ids(

@@ -95,15 +95,29 @@ def _of_names(content: dict[str, Any], ids: ArrayLike | None) -> Concepts:
             f"beside `names`, one of `masks`, `labels`, `indices` is needed; got "
             f"{', '.join(given) or 'none'}."
         )
-    for key in ("names", given[0]):
-        if not isinstance(content[key], list):
+    for key in ("names", given[0], "descriptions"):
+        if not isinstance(content.get(key) or [], list):
             raise ValueError(f"`{key}` must be a list; got {content[key]!r:.80}.")
+    if given[0] == "masks":
+        _check_rows(content["masks"])
     return _MAKERS[given[0]](
         content[given[0]],
         iter(content["names"]),
         descriptions=content.get("descriptions"),
         ids=content.get("ids") if ids is None else ids,
     )
+
+
+def _check_rows(masks: list[Any]) -> None:
+    """Refuse masks that are no rows of one length."""
+    lengths = [len(row) if isinstance(row, list) else None for row in masks]
+    for number, length in enumerate(lengths):
+        if length is None or length != lengths[0]:
+            raise ValueError(
+                "`masks` must be a list of rows of one length, one value per concept; "
+                f"got {masks[number]!r:.80} as row {number}, and {lengths[0]} values "
+                "in the first."
+            )
 
 
 def _of_tags(content: dict[str, list[str]], ids: ArrayLike | None) -> Concepts:

@@ -63,6 +63,11 @@ def from_table_file(path: Path, roles: Roles) -> Concepts:
             f"{path} cannot be read as a table: {error}. It is cut short, damaged or "
             "of another kind; write it again."
         ) from error
+    if not is_parquet and set(table.column_names) <= {"0", "1"}:
+        raise ValueError(
+            "the first line of a table must have the names of the columns; got "
+            f"{listed(table.column_names)}, which are values; add a line of names."
+        )
     return from_table(table, roles)
 
 
@@ -244,7 +249,7 @@ def _id_column(table: "pa.Table") -> str | None:
     by_name = {name.casefold(): name for name in reversed(table.column_names)}
     for usual in ID_NAMES:
         name = by_name.get(usual)
-        if name is not None and _may_be_ids(table[name]):
+        if name is not None and _may_be_ids(name, table[name]):
             return name
     return next(
         (
@@ -252,20 +257,25 @@ def _id_column(table: "pa.Table") -> str | None:
             for name in table.column_names
             if name in _ROW_NUMBERS
             and name not in _row_numbers(table)
-            and _may_be_ids(table[name])
+            and _may_be_ids(name, table[name])
         ),
         None,
     )
 
 
-def _may_be_ids(column: "pa.ChunkedArray") -> bool:
-    """Whether the values are text, or integers that are more than truth values."""
+def _may_be_ids(name: str, column: "pa.ChunkedArray") -> bool:
+    """Whether the values are text, or integers that are more than truth values.
+
+    In a table of two samples ids may be 0 and 1, if the name leaves no doubt.
+    """
     import pyarrow as pa
 
     if not pa.types.is_integer(column.type):
         return _is_text(column.type)
     values = column.to_numpy(zero_copy_only=False)
-    return len(values) <= 2 or bool(((values != 0) & (values != 1)).any())
+    is_called_id = name.casefold().endswith(("id", "ids"))
+    is_short = len(values) <= 2 and is_called_id
+    return is_short or bool(((values != 0) & (values != 1)).any())
 
 
 def _is_text(type_: "pa.DataType") -> bool:
@@ -343,6 +353,13 @@ def _class_columns(name: str, column: "pa.ChunkedArray") -> list[Column]:
     _check_no_missing(name, column)
     encoded = column.combine_chunks().dictionary_encode()
     classes = encoded.dictionary.to_pylist()
+    blank = [i for i, value in enumerate(classes) if not str(value).strip()]
+    if blank:
+        row = int(np.flatnonzero(np.isin(encoded.indices.to_numpy(), blank))[0])
+        raise ValueError(
+            f"column {name!r} must have a class for every sample; it is blank for "
+            f"sample {row}; write `none` there if that is what it means."
+        )
     codes = encoded.indices.to_numpy()
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(classes)))[:-1]

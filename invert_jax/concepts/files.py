@@ -164,6 +164,7 @@ def _from_arrays(
         values: ArrayLike | sp.sparray = _read_sparse(path, arrays)
     else:
         values = _values_of(arrays)
+    _check_kinds(arrays, path)
     given = _names_of(path, names, arrays)
     ids = arrays.get("ids") if ids is None else ids
     if np.ndim(values) == 1 and not sp.issparse(values):
@@ -173,6 +174,21 @@ def _from_arrays(
     return Concepts.from_masks(
         values, given.names, descriptions=given.descriptions, ids=ids
     )
+
+
+def _check_kinds(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Refuse an npz file that says two things, or labels that are called masks."""
+    if {"masks", "labels"} <= arrays.keys():
+        raise ValueError(
+            "an npz file must hold `masks` or `labels`; got both; leave out one."
+        )
+    is_npz = path.suffix.lower() == ".npz"
+    if is_npz and "masks" in arrays and arrays["masks"].ndim == 1:
+        raise ValueError(
+            "`masks` must be [samples, concepts]; got one axis of "
+            f"{len(arrays['masks'])}; classes are called `labels`, and one mask is "
+            "masks[:, None]."
+        )
 
 
 def _read_npy(path: Path) -> dict[str, np.ndarray]:

@@ -451,7 +451,7 @@ def test_names_per_sample_become_concepts(tmp_path):
         ({"names": ["a"], "masks": 1}, ValueError, "`masks` must be a list; got 1"),
         ({"names": [1], "masks": [[1]]}, TypeError, "must be strings; got 1"),
         ({"names": ["a"], "masks": [[2]]}, ValueError, "got 2 for sample 0"),
-        ({"names": ["a"], "masks": [[1], [1, 0]]}, ValueError, "inhomogeneous"),
+        ({"names": ["a"], "masks": [[1], [1, 0]]}, ValueError, "one length"),
         ({"names": ["a"], "labels": [1]}, ValueError, "in 0 … 0"),
         ({"names": ["a"], "indices": [["a"]]}, TypeError, "got a str"),
         ({}, ValueError, "at least one name|at least one sample"),
