@@ -84,6 +84,11 @@ def _pixels(
                 f"{channels} channels."
             )
         return np.asarray(image).astype(np.uint16)[..., None]
+    if image.mode.startswith("I"):
+        raise ValueError(
+            f"the image must hold {dtype}; got {image.mode}, of more bits, which would "
+            "be cut off; the feature must be an image of dtype uint16."
+        )
     if channels in _MODES and image.mode != _MODES[channels]:
         image = image.convert(_MODES[channels])
     pixels = np.asarray(image)

@@ -127,7 +127,7 @@ def class_names(leaf: Leaf) -> tuple[str, ...] | None:
 
 
 def chosen_leaves(
-    features: Any, wanted: Iterable[str] | None, *, with_numbers: bool, positions: bool
+    features: Any, wanted: Any, *, with_numbers: bool, positions: bool
 ) -> list[Leaf]:
     """The features to make concepts of: the wanted ones, or all that are labels.
 
@@ -147,7 +147,13 @@ def chosen_leaves(
                 "that is named is a map of classes, text becomes classes."
             )
         return chosen
-    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    wanted = list(wanted) if isinstance(wanted, Iterable) else [wanted]
+    if not all(isinstance(name, str) for name in wanted):
+        raise TypeError(
+            "`features` must be paths of features, such as ['label']; got "
+            f"{listed(wanted)}; there are {_described(known)}."
+        )
     if not wanted:
         raise ValueError(
             "`features` must name at least one feature, or be left out for all labels; "

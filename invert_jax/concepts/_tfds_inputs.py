@@ -20,6 +20,10 @@ Transform = Callable[[Any], Any]
 _BATCHES_AHEAD = 2
 
 
+class TransformError(ValueError):
+    """The user's function failed, not the record."""
+
+
 @dataclasses.dataclass(frozen=True)
 class TfdsBatches:
     """Batches of the examples of a split, each time they are gone through.
@@ -88,6 +92,8 @@ class TfdsBatches:
         for located in examples:
             try:
                 decoded.append(self._decoded(located))
+            except TransformError:
+                raise
             except Exception as error:
                 raise located.error(error) from error
         return decoded
@@ -97,9 +103,19 @@ class TfdsBatches:
         values = {leaf.path: self._input(example, leaf) for leaf in self.leaves}
         value = values if len(values) > 1 else values[self.leaves[0].path]
         if self.transform is not None:
-            value = self.transform(value)
+            value = self._transformed(value, located)
         id_ = None if self.id_leaf is None else id_of(example, self.id_leaf)
         return Decoded(located, id_, value)
+
+    def _transformed(self, value: Any, located: Located) -> Any:
+        assert self.transform is not None
+        try:
+            return self.transform(value)
+        except Exception as error:
+            raise TransformError(
+                f"`transform` failed for record {located.record} of `{located.path}`: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def _input(self, example: Mapping[str, Any], leaf: Leaf) -> Any:
         try:

@@ -201,6 +201,12 @@ def _tfrecords(shard: Shard) -> Iterator[bytes]:
             block = _tfrecord_block(file, shard, record, stop, size)
             yield from block
             record += len(block)
+        if stop == shard.num_records and file.tell() != size:
+            raise ValueError(
+                f"`{shard.path}` must end after {stop} records by the data set's "
+                f"dataset_info.json; got {size - file.tell()} bytes more: it is "
+                "damaged or of another data set; copy or prepare it again."
+            )
 
 
 def _tfrecord_block(

@@ -105,6 +105,7 @@ def open_source(
     builder_or_directory: object, split: object, data_dir: str | None = None
 ) -> Source:
     """The examples of a split, such as `train`, `test[:10%]` or `train+test`."""
+    _check_split(split)
     builder = prepared_builder(builder_or_directory, data_dir)
     info = builder.info
     file_format = info.file_format.value if info.file_format else FORMATS[0]
@@ -113,7 +114,29 @@ def open_source(
     shards = _shards(info.splits, split, file_format)
     if not sum(shard.take for shard in shards):
         raise ValueError(f"`split` must hold at least one example; {split!r} is empty.")
+    _check_no_overlap(shards, split)
     return Source(info.full_name, info.features, file_format, shards)
+
+
+def _check_split(split: object) -> None:
+    """Refuse what TFDS does not read as a split, or reads as all of them."""
+    if not isinstance(split, str) and not hasattr(split, "to_absolute"):
+        raise TypeError(
+            "`split` must be text such as 'test', 'test[:10%]' or 'train+test'; got "
+            f"{split!r}."
+        )
+
+
+def _check_no_overlap(shards: tuple[Shard, ...], split: object) -> None:
+    """Refuse to read an example twice, before any is read."""
+    stop_of: dict[str, int] = {}
+    for shard in sorted(shards, key=lambda shard: (shard.path, shard.skip)):
+        if shard.skip < stop_of.get(shard.path, 0):
+            raise ValueError(
+                f"`split` must name each example once; got {split!r}, which reads "
+                f"`{shard.split}-{shard.offset + shard.skip}` twice."
+            )
+        stop_of[shard.path] = shard.skip + shard.take
 
 
 def _has_files(builder: Any) -> bool:

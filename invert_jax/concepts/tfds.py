@@ -6,7 +6,7 @@ and with the same ids.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -194,13 +194,14 @@ def _shown(source: Source, progress: bool) -> Iterator[Located]:
         advance(source.num_examples % _ADVANCE)
 
 
-def _probabilities(quantiles: int | Sequence[float] | None) -> list[float]:
+def _probabilities(quantiles: Any) -> list[float]:
     """Where to cut; nowhere if numbers are not asked for."""
     if quantiles is None:
         return []
+    probabilities: list[float] = []
     if isinstance(quantiles, int | np.integer):
         probabilities = [part / quantiles for part in range(1, quantiles)]
-    else:
+    elif isinstance(quantiles, Iterable):
         are_numbers = all(isinstance(each, float | int) for each in quantiles)
         probabilities = list(map(float, quantiles)) if are_numbers else []
     if not probabilities or not all(0 < each < 1 for each in probabilities):

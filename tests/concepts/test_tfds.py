@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from invert_jax.activations.pooling import position_ids
+from invert_jax.concepts._tfds_features import chosen_leaves
 from invert_jax.concepts.table import Concepts
-from invert_jax.concepts.tfds import _checked_sizes, from_tfds
+from invert_jax.concepts.tfds import _checked_sizes, _probabilities, from_tfds
 from tests.concepts.tfds_datasets import (
     CLASSES,
     NUM_EXAMPLES,
@@ -327,3 +329,27 @@ def test_progress_is_shown_on_the_error_stream_and_can_be_turned_off(
     assert "23 samples" in capsys.readouterr().err
     from_tfds(one_directory, "train", progress=False)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("split", [0, None, ["train"]], ids=str)
+def test_what_is_no_split_is_refused(one_directory, split):
+    with pytest.raises(TypeError, match="`split` must be text such as 'test'"):
+        _table(one_directory, split)
+
+
+@pytest.mark.parametrize("split", ["train+train", "train[:5]+train[3:]"])
+def test_a_split_that_reads_an_example_twice_is_refused(one_directory, split):
+    with pytest.raises(ValueError, match=r"each example once; .*`train-\d` twice"):
+        _table(one_directory, split)
+
+
+@pytest.mark.parametrize("quantiles", [2.5, "4", [None], True], ids=str)
+def test_what_are_no_quantiles_is_refused(quantiles):
+    with pytest.raises(ValueError, match="`quantiles` must be a number of parts"):
+        _probabilities(quantiles)
+
+
+def test_features_that_are_no_paths_are_refused():
+    features = tfds.features.FeaturesDict({"label": tfds.features.ClassLabel()})
+    with pytest.raises(TypeError, match=r"`features` must be paths .*got 3; there are"):
+        chosen_leaves(features, 3, with_numbers=False, positions=False)

@@ -153,3 +153,11 @@ def test_damaged_files_give_the_records_or_our_error(
             # Parquet has no checksums: only its structure is checked.
             assert file_format == "parquet" or seen == records, trial
             assert damage == "flipped", trial
+
+
+def test_bytes_after_the_last_record_of_a_tfrecord_are_refused(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(tfrecord_bytes(_records(5)) + b"junk")
+    with pytest.raises(ValueError, match=r"must end after 5 records .* 4 bytes more"):
+        list(read_shard(_shard(path, 5), "tfrecord"))
+    assert len(list(read_shard(_shard(path, 5, 0, 3), "tfrecord"))) == 3
