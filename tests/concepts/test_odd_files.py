@@ -1,23 +1,11 @@
 """Files that could be read as something else than they say, without a word."""
 
-import json
-
 import numpy as np
 import pytest
 
 from invert_jax.concepts._coco import checked_grid
 from invert_jax.concepts.files import from_file
-
-
-def ids_of(concepts):
-    assert concepts.ids is not None
-    return concepts.ids.tolist()
-
-
-def written(path, content):
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
-
+from tests.concepts.written_files import ids_of, written
 
 COCO = {
     "images": [{"id": 1, "file_name": "a.jpg", "width": 40, "height": 40}],
@@ -72,14 +60,14 @@ def test_blanks_around_names_in_a_text_file_do_not_count(tmp_path):
 def test_zeros_ahead_of_ids_and_classes_in_a_csv_are_kept(tmp_path):
     text = "image_id, kind ,cat\n000139, 01,1\n000285,1,0\n7,10,1\n"
     table = from_file(written(tmp_path / "t.csv", text), classes="kind")
-    assert ids_of(table) == ["000139", "000285", "7"]
+    assert ids_of(table).tolist() == ["000139", "000285", "7"]
     assert table.names == ("kind=01", "kind=1", "kind=10", "cat")
 
 
 def test_ids_and_classes_in_a_csv_that_are_plain_numbers_stay_numbers(tmp_path):
     path = written(tmp_path / "t.csv", "id,kind\n139,2\n-5,10\n")
     table = from_file(path, classes="kind")
-    assert ids_of(table) == [139, -5]
+    assert ids_of(table).tolist() == [139, -5]
     assert table.names == ("kind=2", "kind=10")
 
 

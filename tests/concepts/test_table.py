@@ -1,7 +1,6 @@
-"""Concepts by hand, against dense numpy, by its laws, at its edges, and misused."""
+"""Concepts by hand, against dense numpy, by its laws, and at its edges."""
 
 import time
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,24 +9,7 @@ import scipy.sparse as sp
 
 from invert_jax.concepts import _build, _distinct
 from invert_jax.concepts.table import Concepts
-
-
-def random_masks(rng, num_samples=200, num_concepts=7, density=0.3):
-    return rng.random((num_samples, num_concepts)) < density
-
-
-def named(masks, prefix="c", **settings):
-    num_concepts = masks.shape[1] if hasattr(masks, "shape") else len(masks[0])
-    names = [f"{prefix}{column}" for column in range(num_concepts)]
-    return Concepts.from_masks(masks, names, **settings)
-
-
-def ids_of(concepts):
-    assert concepts.ids is not None
-    return concepts.ids
-
-
-# By hand.
+from tests.concepts.tables import ids_of, named, random_masks
 
 
 def test_equal_samples_share_a_row_and_rows_come_in_order_of_first_occurrence():
@@ -127,9 +109,6 @@ def test_a_concept_that_one_stacked_table_lacks_is_false_there_when_absent():
     assert stacked.masks().astype(int).tolist() == [[1, 1, 0], [0, 1, 1], [0, 1, 0]]
 
 
-# Against dense numpy.
-
-
 @pytest.mark.parametrize("num_samples", [1, 2, 33, 1000])
 @pytest.mark.parametrize("num_concepts", [1, 8, 63, 64, 65, 200])
 @pytest.mark.parametrize("density", [0.01, 0.5], ids="density={}".format)
@@ -215,9 +194,6 @@ def test_tables_larger_than_a_block_are_handled_in_blocks(rng, monkeypatch, conv
     assert named(convert(masks)).fingerprint() == expected
 
 
-# Laws.
-
-
 def test_permuting_samples_permutes_the_masks(rng):
     masks, order = random_masks(rng), rng.permutation(200)
     concepts = named(masks)
@@ -275,102 +251,6 @@ def test_the_fingerprint_is_the_same_in_every_process():
     )
 
 
-# Files.
-
-
-@pytest.mark.parametrize(
-    "ids", [None, np.arange(200) * 3, [f"é{i}" for i in range(200)]]
-)
-@pytest.mark.parametrize("descriptions", [None, [f"text {i}" for i in range(7)]])
-def test_a_saved_table_loads_as_it_was(rng, tmp_path, ids, descriptions):
-    names = ["a", "b & c", "d\0", "“e”", " f", "g" * 1000, "\ud83d"]
-    masks = random_masks(rng)
-    concepts = Concepts.from_masks(masks, names, ids=ids, descriptions=descriptions)
-    concepts.save(tmp_path / "table")
-    loaded = Concepts.load(tmp_path / "table")
-    assert [path.name for path in tmp_path.iterdir()] == ["table"]
-    assert loaded.fingerprint() == concepts.fingerprint()
-    assert loaded.descriptions == concepts.descriptions
-    assert loaded.names == tuple(names)
-
-
-def test_a_failed_save_leaves_the_old_file(rng, tmp_path, monkeypatch):
-    concepts = named(random_masks(rng))
-    concepts.save(tmp_path / "table.npz")
-
-    def fail(*_, **__):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(np, "savez_compressed", fail)
-    with pytest.raises(OSError, match="disk full"):
-        named(random_masks(rng, 3)).save(tmp_path / "table.npz")
-    assert [path.name for path in tmp_path.iterdir()] == ["table.npz"]
-    assert Concepts.load(tmp_path / "table.npz").num_samples == 200
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"exists; got .*none.npz"):
-        Concepts.load(tmp_path / "none.npz")
-    with pytest.raises(FileNotFoundError, match="folder that exists"):
-        named(np.ones((1, 1), bool)).save(tmp_path / "none" / "table.npz")
-
-
-def test_a_pickled_file_is_refused(tmp_path):
-    np.savez(tmp_path / "a.npz", names=np.array([{"a": 1}], dtype=object))
-    np.save(tmp_path / "b.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    for name in ("a.npz", "b.npy"):
-        with pytest.raises(ValueError, match="pickled Python objects, which are never"):
-            Concepts.load(tmp_path / name)
-
-
-def test_a_foreign_npz_file_is_refused(tmp_path):
-    np.savez(tmp_path / "a.npz", masks=np.ones((2, 2)))
-    with pytest.raises(
-        ValueError, match="is not a saved concept table: it lacks names"
-    ):
-        Concepts.load(tmp_path / "a.npz")
-    np.save(tmp_path / "b.npy", np.ones(2))
-    with pytest.raises(ValueError, match="single array"):
-        Concepts.load(tmp_path / "b.npy")
-
-
-@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.9, 0.999])
-def test_a_file_that_is_cut_short_is_refused(rng, tmp_path, fraction):
-    path = tmp_path / "table.npz"
-    named(random_masks(rng)).save(path)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * fraction)])
-    with pytest.raises(ValueError, match=r"table.npz cannot be read as npz"):
-        Concepts.load(path)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"row_of_sample": np.array([0, 9])}, "a row that is not there"),
-        ({"row_of_sample": np.array([0.5])}, "integers expected"),
-        ({"row_of_sample": np.array([], np.int32)}, "a row that is not there"),
-        ({"rows_indptr": np.array([0, 5, 1])}, "is damaged"),
-        ({"rows_indices": np.array([7])}, "is damaged"),
-        ({"rows_indptr": np.array([0])}, "no rows"),
-        ({"names": np.array(["a"])}, "text as bytes"),
-        ({"names": np.frombuffer(b"{}", np.uint8)}, "a list of texts"),
-        ({"names": np.frombuffer(b"[1]", np.uint8)}, "a list of texts"),
-        ({"ids": np.array([1, 1])}, "must be unique"),
-        ({"descriptions": np.frombuffer(b"[]", np.uint8)}, "one text per concept"),
-    ],
-)
-def test_a_saved_table_that_does_not_fit_together_is_refused(tmp_path, change, message):
-    path = tmp_path / "table.npz"
-    Concepts.from_masks([[1], [0]], ["a"]).save(path)
-    np.savez(path, **{**np.load(path), **change})
-    with pytest.raises(ValueError, match=message):
-        Concepts.load(path)
-
-
-# Edges.
-
-
 def test_one_sample_and_one_concept():
     concepts = Concepts.from_masks([[True]], ["a"])
     assert (concepts.num_samples, concepts.num_concepts, concepts.num_rows) == (1, 1, 1)
@@ -416,188 +296,6 @@ def test_ids_become_int64_or_short_text(ids, expected):
     concepts = Concepts.from_labels([0, 0], ["a"], ids=ids)
     assert ids_of(concepts).dtype == expected.dtype
     np.testing.assert_array_equal(ids_of(concepts), expected)
-
-
-# Misuse.
-
-
-@pytest.mark.parametrize(
-    ("masks", "error", "message"),
-    [
-        ([[0, 2]], ValueError, "got 2 for sample 0, concept 'b'.*masks > 0.5"),
-        ([[0, 1], [1, 0.5]], ValueError, "got 0.5 for sample 1, concept 'b'"),
-        ([[0, np.nan]], ValueError, "got nan for sample 0, concept 'b'"),
-        (
-            sp.csr_array([[0.0, np.nan]]),
-            ValueError,
-            "got nan for sample 0, concept 'b'",
-        ),
-        (sp.csr_array([[0, 0], [3, 0]]), ValueError, "got 3 for sample 1, concept 'a'"),
-        ([["x", "y"]], TypeError, "got dtype <U1"),
-        ([[1j, 0]], TypeError, "got dtype complex128"),
-        (sp.csr_array([[1j, 0]]), TypeError, "got dtype complex128"),
-        (np.array([[None, 1]]), TypeError, "got dtype object"),
-        ([1, 0], ValueError, r"two axes, \[samples, concepts\]; got shape \(2,\)"),
-        (np.zeros((0, 2), bool), ValueError, "at least one sample"),
-        (sp.csr_array((0, 2), dtype=bool), ValueError, "at least one sample"),
-        (np.zeros((2, 0), bool), ValueError, "2 names for 0 concepts"),
-        (np.zeros((2, 3), bool), ValueError, "2 names for 3 concepts"),
-    ],
-)
-def test_wrong_masks_are_refused(masks, error, message):
-    with pytest.raises(error, match=message):
-        Concepts.from_masks(masks, ["a", "b"])
-
-
-@pytest.mark.parametrize(
-    ("names", "error", "message"),
-    [
-        (["a", "b", "a", "b", "c"], ValueError, "got more than once: 'a', 'b'"),
-        (["a", "b", "", "c", "d"], ValueError, "must not be empty; got '' at 2"),
-        (["a", "b", " \t", "c", "d"], ValueError, "must not be empty"),
-        (["a", 1, "b", "c", "d"], TypeError, "must be strings; got 1"),
-        ("abcde", TypeError, "list of names; got the one name 'abcde'"),
-        (["a"], ValueError, "1 names for 5 concepts"),
-    ],
-)
-def test_wrong_names_are_refused(names, error, message):
-    with pytest.raises(error, match=message):
-        # An iterator, since the run-time type check looks into lists first.
-        given = names if isinstance(names, str) else iter(names)
-        Concepts.from_masks(np.eye(5, dtype=bool), given)
-
-
-@pytest.mark.parametrize(
-    ("ids", "error", "message"),
-    [
-        ([1, 2, 1], ValueError, "unique; got 1 for samples 0 and 2, and 1 repeated"),
-        (["a", "b", "b"], ValueError, "unique; got 'b' for samples 1 and 2"),
-        (
-            [1, 2],
-            ValueError,
-            r"one id per sample, 3 in one dimension; got shape \(2,\)",
-        ),
-        ([[1], [2], [3]], ValueError, r"got shape \(3, 1\)"),
-        ([1.0, 2.0, 3.0], TypeError, "integers or strings; got float64"),
-        ([True, False, True], TypeError, "integers or strings; got bool"),
-        (["a", 1, 2], TypeError, "of one type; got 'int', 'str'"),
-        ([2**63, 1, 2], ValueError, "must fit int64"),
-        ("abc", TypeError, "got the one id 'abc'"),
-    ],
-)
-def test_wrong_ids_are_refused(ids, error, message):
-    with pytest.raises(error, match=message):
-        Concepts.from_labels([0, 0, 0], ["a"], ids=ids)
-
-
-@pytest.mark.parametrize(
-    ("labels", "error", "message"),
-    [
-        ([0, -1, 2], ValueError, "in 0 … 1.*got -1 for sample 1, and 2 such in all"),
-        ([0.0, 1.0], TypeError, "got dtype float64"),
-        ([True, False], TypeError, "got dtype bool"),
-        (["cat"], TypeError, "np.unique"),
-        ([[0], [1]], ValueError, "several labels per sample are `from_indices`"),
-        (np.array([], int), ValueError, "at least one sample"),
-        (np.array([2**64 - 1], np.uint64), ValueError, "got 18446744073709551615"),
-    ],
-)
-def test_wrong_labels_are_refused(labels, error, message):
-    with pytest.raises(error, match=message):
-        Concepts.from_labels(labels, ["a", "b"])
-
-
-@pytest.mark.parametrize(
-    ("indices", "error", "message"),
-    [
-        ([[0], [0, 2]], ValueError, "in 0 … 1.*got 2 for sample 1"),
-        ([0, 1], TypeError, "one class index per sample is `from_labels`"),
-        ([[0.0]], TypeError, "got a float"),
-        ([[True, False]], TypeError, "truth values is `from_masks`"),
-        ([["a"]], TypeError, "got a str"),
-        ([[2**80]], ValueError, "must fit int64"),
-        ([], ValueError, "at least one sample"),
-    ],
-)
-def test_wrong_indices_are_refused(indices, error, message):
-    with pytest.raises(error, match=message):
-        Concepts.from_indices(indices, ["a", "b"])
-
-
-def test_wrong_descriptions_are_refused():
-    cases: list[tuple[Any, type[Exception], str]] = [
-        (["x"], ValueError, "one text per concept; got 1 for 2"),
-        ("xy", TypeError, "got the one text 'xy'"),
-        (iter([1, 2]), TypeError, "must be strings; got 1"),
-    ]
-    for descriptions, error, message in cases:
-        with pytest.raises(error, match=message):
-            Concepts.from_labels([0], ["a", "b"], descriptions=descriptions)
-
-
-def test_an_unknown_name_is_refused_with_those_alike():
-    concepts = Concepts.from_labels([0], ["labrador", "cat"])
-    with pytest.raises(ValueError, match="got 'labradr'; did you mean 'labrador'"):
-        concepts.masks(["labradr"])
-    with pytest.raises(ValueError, match="names begin with 'labrador', 'cat'"):
-        concepts.select(["zzz"])
-
-
-@pytest.mark.parametrize(
-    ("samples", "message"),
-    [
-        ([], "boolean mask or indices"),
-        ([False, False], "leave at least one sample"),
-        ([True], "as a mask must have 2 values; got 1"),
-        ([0, 2], r"in 0 … 1; got 0 … 2"),
-        ([-1], "in 0 … 1; got -1"),
-        ([0.5], "got float64"),
-    ],
-)
-def test_wrong_samples_are_refused(samples, message):
-    with pytest.raises(ValueError, match=message):
-        Concepts.from_labels([0, 1], ["a", "b"]).take(samples)
-
-
-def test_join_refuses_other_samples_and_names():
-    left = Concepts.from_labels([0, 1], ["a", "b"], ids=["x", "y"])
-    for right, message in [
-        (Concepts.from_labels([0], ["c"]), "same samples in both tables; got 2 and 1"),
-        (Concepts.from_labels([0, 0], ["b"]), "both have 'b'"),
-        (
-            Concepts.from_labels([0, 0], ["c"], ids=["y", "x"]),
-            "first at 0: 'x' and 'y'",
-        ),
-        (Concepts.from_labels([0, 0], ["c"], ids=[0, 1]), "got <U1 and int64"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            left.join(right)
-
-
-def test_stack_refuses_other_names_and_repeated_ids():
-    first = Concepts.from_labels([0, 1], ["a", "b"], ids=["x", "y"])
-    second = Concepts.from_labels([0, 1], ["b", "c"], ids=["z", "w"])
-    with pytest.raises(ValueError, match="first lacks 'c'; the second lacks 'a'"):
-        first.stack(second)
-    with pytest.raises(ValueError, match='"error" or "absent"; got \'skip\''):
-        first.stack(second, missing="skip")
-    with pytest.raises(ValueError, match="unique; got 'x' for samples 0 and 2"):
-        first.stack(first)
-    with pytest.raises(ValueError, match="got <U1 and None; set or drop them"):
-        first.stack(first.with_ids(None))
-
-
-def test_align_refuses_what_it_cannot_find():
-    concepts = Concepts.from_labels([0, 1], ["a", "b"], ids=["x", "y"])
-    with pytest.raises(ValueError, match="it lacks 'z'"):
-        concepts.align(["x", "z"])
-    with pytest.raises(ValueError, match="of the kind of the table's, <U1; got int64"):
-        concepts.align([1, 2])
-    with pytest.raises(ValueError, match="needs a table with ids"):
-        concepts.with_ids(None).align(["x"])
-
-
-# Size.
 
 
 def test_the_paper_sized_table_is_grouped_in_well_under_a_second(rng):
