@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from invert_jax.explanations import LABELED, Explanations
 from invert_jax.reports.behavior import behavior_of
 from invert_jax.reports.comparing import comparison_sections
 from invert_jax.reports.evidence import evidence_of
-from invert_jax.reports.heat import MapReader
+from invert_jax.reports.heat import MAX_SIDE, MapReader
 from invert_jax.reports.inputs import LayerInputs, checked_layers
 from invert_jax.reports.packing import packed
 from invert_jax.reports.payload import among_all, layer_payload
@@ -25,6 +26,7 @@ from invert_jax.reports.summary import summary_of
 from invert_jax.reports.words import missing_notes
 
 IMAGE_BUDGET = 30_000_000
+BASE64_GROWTH = 4 / 3
 
 
 def report(
@@ -60,7 +62,8 @@ def report(
             a function that gives them for an array of sample ids; or a dict by layer.
             Drawn over the images.
         title: Heading of the page.
-        image_budget: Bytes that images may take; units of the best scores come first.
+        image_budget: Bytes that images may take, and as many again for maps; units of
+            the best scores come first.
         comparison: From `compare`, to be shown below the units; or a dict by layer.
         progress: Show how far it is.
 
@@ -101,7 +104,7 @@ def report(
     pictures = select_pictures(image_reader, wanted_samples(layers), budget=budget)
     payloads = [
         layer_payload(each.inputs, each.behavior, each.evidence, each.summary)
-        | {"maps": _maps(each, reader, pictures)}
+        | {"maps": _maps(each, reader, pictures, budget=budget // len(layers))}
         for each, reader in zip(layers, map_readers, strict=True)
     ]
     notes = [
@@ -125,9 +128,8 @@ def wanted_samples(layers: list[Layer]) -> Iterator[int]:
     for place, (inputs, behavior, _, _) in enumerate(layers):
         if behavior is None:
             continue
-        distance = np.abs(2 * inputs.explanations.scores[:, 0] - 1)
-        distance = np.where(inputs.explanations.status == LABELED, distance, -1.0)
-        units += [(-each, unit, place) for unit, each in enumerate(distance.tolist())]
+        merits = merits_of(inputs.explanations).tolist()
+        units += [(-each, unit, place) for unit, each in enumerate(merits)]
     shown = [
         None
         if each.behavior is None
@@ -144,6 +146,12 @@ def wanted_samples(layers: list[Layer]) -> Iterator[int]:
         samples = shown[place]
         assert samples is not None
         yield from (each for each in samples[unit].tolist() if each >= 0)
+
+
+def merits_of(explanations: Explanations) -> Float[np.ndarray, " units"]:
+    """|2 score - 1| of each label; below 0 where there is none, or chance."""
+    distance = np.abs(2 * explanations.scores[:, 0] - 1)
+    return np.where(explanations.status == LABELED, distance, -1.0)
 
 
 def _checked_path(path: str | os.PathLike) -> Path:
@@ -199,8 +207,10 @@ def _map_readers(maps, layers: list[LayerInputs]) -> list[MapReader | None]:
     ]
 
 
-def _maps(layer: Layer, reader: MapReader | None, pictures: Pictures) -> dict | None:
-    """Maps of the units of which any top image is in the page."""
+def _maps(
+    layer: Layer, reader: MapReader | None, pictures: Pictures, *, budget: int
+) -> dict | None:
+    """Maps of the units of which any top image is in the page, the best that fit."""
     if reader is None or layer.behavior is None or not pictures.samples:
         return None
     if layer.inputs.explanations.settings.sign == "negative":
@@ -208,6 +218,10 @@ def _maps(layer: Layer, reader: MapReader | None, pictures: Pictures) -> dict | 
     top = among_all(layer.inputs, layer.behavior.top)
     shown = np.isin(top, np.array(pictures.samples))
     units = np.flatnonzero(shown.any(axis=1))
+    merits = merits_of(layer.inputs.explanations)[units]
+    largest = BASE64_GROWTH * MAX_SIDE**2 * top.shape[1]  # bytes of the maps of a unit
+    best = np.argsort(-merits, kind="stable")[: int(budget / largest)]
+    units = np.sort(units[best])
     samples = np.where(shown[units], top[units], -1)
     values = reader.read(samples, layer.inputs.explanations.neurons[units])
     return {"units": packed(units, "i4"), "values": packed(values, "u1")}

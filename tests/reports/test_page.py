@@ -97,6 +97,17 @@ def test_each_image_is_embedded_once_and_within_the_budget(run, tmp_path):
     assert set(top[best]) <= set(samples), "the best unit comes first"
 
 
+def test_maps_are_those_of_the_best_units_that_fit_the_budget(run, tmp_path):
+    whole = data_of(make_page(run, tmp_path / "a.html"), "layer-data-0")["maps"]
+    path = make_page(run, tmp_path / "b.html", image_budget=12_500)
+    maps = data_of(path, "layer-data-0")["maps"]
+
+    assert len(unpacked(whole["units"])) == 7  # one unit is constant
+    merits = np.nan_to_num(np.abs(2 * run.explanations.scores[:, 0] - 1))
+    assert set(unpacked(maps["units"])) == set(np.argsort(-merits)[:3])
+    assert unpacked(maps["values"]).shape == (3, 12, 4, 4)
+
+
 def test_sample_ids_are_shown_for_the_samples_of_the_cards(full_page, run):
     ids = data_of(full_page, "page-data")["ids"]
     shown = unpacked(ids["samples"])
