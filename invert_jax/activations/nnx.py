@@ -141,9 +141,10 @@ def _sparing(call: Callable | None) -> Callable:
 
     def run(model: nnx.Module, batch: PyTree) -> Any:
         for _, module in nnx.iter_modules(model):
-            if isinstance(module, nnx.List):
+            if isinstance(module, nnx.List) and hasattr(module, CAPTURES):
                 # Whole numbers, the keys of a list, cannot be sorted among the names
-                # of captures, which `nnx.remat` would have to do.
+                # of captures, which `nnx.remat` would have to do. From flax 0.12.11 on
+                # lists have no captures.
                 delattr(module, CAPTURES)
             if isinstance(module, nnx.RNN):
                 # It scans with its cell as the carry, which must not grow.
