@@ -15,7 +15,7 @@ from invert_jax.engine import FewPositivesWarning as FewPositivesWarning
 from invert_jax.engine import auroc as auroc
 from invert_jax.engine import explain as explain
 from invert_jax.explanations import Explanations as Explanations
-from invert_jax.formula import Formula as Formula
+from invert_jax.formula.formula import Formula as Formula
 from invert_jax.holdout import scores_without as scores_without
 from invert_jax.nulls import Null as Null
 from invert_jax.nulls import null_distribution as null_distribution

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from invert_jax.explanations import LABELED, Explanations
-from invert_jax.formula import Formula
+from invert_jax.formula.formula import Formula
 from invert_jax.lookups import position_of
 
 ROWS_SHOWN = 20

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from invert_jax.checks import check_whole
 from invert_jax.core.significance import log10_mannwhitney
-from invert_jax.formula import Formula
+from invert_jax.formula.formula import Formula
 from invert_jax.held_out import HeldOut
 from invert_jax.positions import checked_positions
-from invert_jax.settings import SearchSettings, check_whole
+from invert_jax.settings import SearchSettings
 from invert_jax.significance import Significance
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from invert_jax.concepts.synsets import find_synsets, hypernym_closure
 from invert_jax.concepts.table import Concepts
 from invert_jax.concepts.wordnet import imagenet
 from invert_jax.explanations import LABELED, Explanations
-from invert_jax.formula import Formula
+from invert_jax.formula.formula import Formula
 
 # Truth tables of more names are not written out.
 MOST_NAMES = 12

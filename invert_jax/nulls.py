@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from rich.console import Console
 from rich.progress import Progress
 
-from invert_jax import parts
+from invert_jax import disk
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import nulls, tails, ties
 from invert_jax.drawing import Drawing
@@ -125,12 +125,12 @@ class Null:
             "rank_sums": self.rank_sums,
             "supports": self.supports,
         }
-        parts.save_arrays(Path(path), arrays)
+        disk.save_arrays(Path(path), arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Null":
         """Read a file written by `save`; nothing is unpickled."""
-        arrays = parts.load_arrays(Path(path))
+        arrays = disk.load_arrays(Path(path))
         try:
             if arrays is None:
                 raise ValueError("it is missing or damaged")

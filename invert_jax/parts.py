@@ -7,15 +7,14 @@ is never taken for one of this run, and order does not matter.
 
 import contextlib
 import hashlib
-import io
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 
+from invert_jax.disk import load_arrays, save_arrays
+
 FOLDER = "parts"
-DIGEST = "digest"
 
 
 def part_key(run_key: str, block: np.ndarray) -> str:
@@ -43,38 +42,3 @@ def remove_parts(folder: Path) -> None:
             part.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
-
-
-def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write an npz file: a temporary file first, then its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()
-    named = {**arrays, DIGEST: np.array(_digest(arrays))}
-    np.savez(content, allow_pickle=False, **named)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(draft, "wb") as file:
-        file.write(content.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
-def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of an npz file, or None if there is none that can be read whole."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
-            arrays = dict(content)
-    except Exception:  # damage shows in each member in its own way
-        return None
-    digest = arrays.pop(DIGEST, None)
-    return arrays if digest is not None and digest == _digest(arrays) else None
-
-
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    """Hash of the names and contents of arrays."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(repr((name, array.shape, array.dtype.str)).encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

@@ -1,10 +1,10 @@
 """What to search for: the settings of `explain`, checked once."""
 
 import math
-import numbers
 from dataclasses import dataclass
 from fractions import Fraction
 
+from invert_jax.checks import check_choice, check_fraction, check_whole
 from invert_jax.core.beam import MAX_LENGTH
 from invert_jax.core.objectives import AUROC, Objective
 
@@ -57,15 +57,15 @@ class SearchSettings:
             raise ValueError(
                 f"`beam_size` must be at most {MAX_BEAM_SIZE}; got {self.beam_size}."
             )
-        _check_fraction("min_fraction", self.min_fraction)
-        _check_fraction("max_fraction", self.max_fraction)
+        check_fraction("min_fraction", self.min_fraction)
+        check_fraction("max_fraction", self.max_fraction)
         if self.min_fraction > self.max_fraction:
             raise ValueError(
                 "`min_fraction` must not exceed `max_fraction`; got "
                 f"{self.min_fraction} and {self.max_fraction}."
             )
-        _check_choice("sign", self.sign, SIGNS)
-        _check_choice("objective", self.objective, tuple(OBJECTIVES))
+        check_choice("sign", self.sign, SIGNS)
+        check_choice("objective", self.objective, tuple(OBJECTIVES))
         if self.num_literals is not None:
             check_whole("num_literals", self.num_literals, 2)
             if self.num_literals % 2:
@@ -103,26 +103,3 @@ def fraction_of_few(num_samples: int) -> str:
     digits = 3 - math.ceil(math.log10(wanted))
     rounded = Fraction(math.ceil(wanted * 10**digits), 10**digits)
     return f"{float(rounded):.{digits}f}".rstrip("0")
-
-
-def check_whole(name: str, value: object, smallest: int | None = None) -> None:
-    """Refuse what is no whole number or too small."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError(f"`{name}` must be a whole number; got {value!r}.")
-    if smallest is not None and value < smallest:
-        raise ValueError(f"`{name}` must be at least {smallest}; got {value}.")
-
-
-def _check_fraction(name: str, value: object) -> None:
-    """Refuse what is no number in [0, 1]."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"`{name}` must be a number; got {value!r}.")
-    if not 0 <= float(value) <= 1:
-        raise ValueError(f"`{name}` must be in [0, 1]; got {value}.")
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Refuse what is none of the choices."""
-    if value not in choices:
-        named = " or ".join(repr(choice) for choice in choices)
-        raise ValueError(f"`{name}` must be {named}; got {value!r}.")

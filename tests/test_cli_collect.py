@@ -164,7 +164,7 @@ def test_a_position_of_tokens_may_be_asked_for(project, pool, position):
 
 def test_the_factory_may_return_a_subject_and_say_what_counts(project):
     code = """
-    from invert_jax.activations.subject import Subject
+    from invert_jax.cli.subject import Subject
     def make():
         images = np.load("images.npy")
         return Subject(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from invert_jax.formula import AND, NOT, OR, Formula
+from invert_jax.formula.formula import Formula
+from invert_jax.formula.grammar import AND, NOT, OR
 
 a, b, c, d = map(Formula.concept, "abcd")
 

@@ -5,7 +5,7 @@ import pytest
 
 import invert_jax as ij
 from invert_jax import lookups
-from invert_jax.formula import Formula
+from invert_jax.formula.formula import Formula
 from tests.worlds import QUIET, as_in_production
 
 NAMES = ("beagle", "corgi", "tabby", "truck", "also beagle")

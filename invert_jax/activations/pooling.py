@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Shaped
 
+from invert_jax.sample_ids import position_names
+
 Pool = str | int | Callable
 Values = Shaped[Array, "samples ..."]
 Pooled = Shaped[Array, "samples neurons"]
@@ -185,39 +187,6 @@ def neuron_names(shape: tuple[int, ...], pool: Pool) -> tuple[str, ...]:
         return ()
     positions = position_names(shape[:-1])
     return tuple(f"{c}@{place}" for place in positions for c in range(shape[-1]))
-
-
-def position_names(shape: tuple[int, ...]) -> Shaped[np.ndarray, " positions"]:
-    """Name of each position of an array of this shape, in the order of its numbers.
-
-    >>> position_names((2, 2)).tolist()
-    ['0,0', '0,1', '1,0', '1,1']
-    """
-    places = np.indices(shape).reshape(len(shape), -1).astype(str)
-    names = places[0]
-    for axis in places[1:]:
-        names = np.char.add(np.char.add(names, ","), axis)
-    return names
-
-
-def position_ids(
-    ids: Shaped[np.ndarray, " samples"],
-    shape: tuple[int, ...],
-    where: Bool[np.ndarray, "samples ..."] | None = None,
-) -> Shaped[np.ndarray, " kept"]:
-    """Ids `sample@position` of the positions of each sample, padding left out.
-
-    Those that `pool="positions"` gives: use them as the ids of the concepts of tokens
-    or pixels, in the order of `labels[where]` or `labels.ravel()`.
-
-    >>> where = np.array([[True, True], [True, False]])
-    >>> position_ids(np.array(["a", "b"]), (2,), where).tolist()
-    ['a@0', 'a@1', 'b@0']
-    """
-    prefix = np.char.add(np.asarray(ids).astype(str), "@")
-    names = np.char.add(prefix[:, None], position_names(shape)[None, :])
-    kept = names.ravel() if where is None else names[where.reshape(len(names), -1)]
-    return kept
 
 
 def _position_axes(values: Values) -> tuple[int, ...]:

@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Iterable
 
+from invert_jax.cli.sources import TFDS, split_tfds
 from invert_jax.cli.words import add_quiet, make
-from invert_jax.sources import TFDS, split_tfds
 
 ABOUT = """\
 Run your model on data and write what each neuron does to a store that `invert-jax
@@ -74,8 +74,8 @@ def add_to(commands) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Collect the layers and say what was written."""
     from invert_jax.activations import layers
-    from invert_jax.activations.collection import collect
-    from invert_jax.activations.subject import load_subject
+    from invert_jax.activations.collecting.collection import collect
+    from invert_jax.cli.subject import load_subject
 
     if parsed.output is None and not parsed.list:
         raise ValueError("-o must name a folder for the activations; or give --list.")

@@ -51,7 +51,7 @@ def add_to(commands) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Compare, print what became of the labels, and write it if asked to."""
-    from invert_jax.sources import read_concepts
+    from invert_jax.cli.sources import read_concepts
 
     path = None if parsed.output is None else Path(parsed.output)
     if path is not None and path.suffix not in (".csv", ".parquet", ".html"):

@@ -106,11 +106,11 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Explain, print the first neurons of each layer, write all."""
-    from invert_jax.activations.files import read_activations
+    from invert_jax.activations.store.opening import read_activations
+    from invert_jax.cli.sources import read_concepts
     from invert_jax.engine import explain
     from invert_jax.options import Options
     from invert_jax.places import record_places
-    from invert_jax.sources import read_concepts
 
     activations_path, *named = parsed.inputs
     named += [] if parsed.concepts is None else [parsed.concepts]

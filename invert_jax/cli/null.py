@@ -58,9 +58,9 @@ def add_to(commands) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Draw the null of all layers, judge the labels, write and print them."""
+    from invert_jax.cli.sources import read_concepts
     from invert_jax.nulls import null_distribution
     from invert_jax.options import Options
-    from invert_jax.sources import read_concepts
 
     folders = result_folders(parsed.results)
     found = {str(folder): Explanations.load(folder) for folder in folders}

@@ -64,9 +64,9 @@ def add_to(commands) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Load the results and what they were made of; write the page."""
-    from invert_jax.activations.files import read_activations
+    from invert_jax.activations.store.opening import read_activations
+    from invert_jax.cli.sources import read_concepts, read_images
     from invert_jax.reports.page import report
-    from invert_jax.sources import read_concepts, read_images
 
     explanations = load_results(parsed.results)
     first = next(iter(explanations.values()))

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
-from invert_jax.concepts._checks import listed
+from invert_jax.checks import listed
 from invert_jax.concepts.table import Concepts
 
 

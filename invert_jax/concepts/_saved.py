@@ -10,7 +10,7 @@ from jaxtyping import Shaped, UInt8
 
 from invert_jax.concepts._build import merge_rows
 from invert_jax.concepts._checks import checked_names
-from invert_jax.concepts._npz import read_npz, write_npz
+from invert_jax.disk import read_npz, write_npz
 
 _NEEDED = {"names", "rows_indices", "rows_indptr", "row_of_sample"}
 

@@ -10,7 +10,8 @@ import scipy.sparse as sp
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from invert_jax.concepts._checks import checked_names, listed
+from invert_jax.checks import listed
+from invert_jax.concepts._checks import checked_names
 from invert_jax.concepts.table import Concepts
 
 if TYPE_CHECKING:

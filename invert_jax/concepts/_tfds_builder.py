@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from invert_jax.concepts._checks import listed
+from invert_jax.checks import listed
 
 FORMATS = ("array_record", "parquet", "tfrecord")
 _CANNOT_BE = (

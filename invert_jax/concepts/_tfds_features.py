@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from invert_jax.concepts._checks import listed
+from invert_jax.checks import listed
 
 
 class Kind(enum.Enum):

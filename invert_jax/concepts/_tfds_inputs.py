@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from invert_jax.activations.batches import Batch
 from invert_jax.concepts._images import decode_image, decode_map, resized, resized_map
 from invert_jax.concepts._tfds_features import Kind, Leaf
 from invert_jax.concepts._tfds_source import Located, Source
 from invert_jax.concepts._tfds_values import feature_error, items, parsed, scalars
+from invert_jax.datasets.batch import Batch
 
 Transform = Callable[[Any], Any]
 _BATCHES_AHEAD = 2

@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike
 
 from invert_jax.concepts import _json, _saved, _tabular
 from invert_jax.concepts._names_file import Names, named_by, sidecar_of
-from invert_jax.concepts._npz import read_npz
 from invert_jax.concepts.table import Concepts
+from invert_jax.disk import read_npz
 
 _SPARSE = {"format", "shape", "data"}  # what scipy.sparse.save_npz always writes
 

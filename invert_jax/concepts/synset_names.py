@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from invert_jax.concepts._checks import listed
+from invert_jax.checks import listed
 from invert_jax.concepts.synsets import Synset, find_synsets, synset
 
 Synsets = Mapping[str, str | None]

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Int, Int32, Int64
 from numpy.typing import ArrayLike
 
+from invert_jax import checks, sample_ids
 from invert_jax.concepts import _build, _checks, _saved
 from invert_jax.concepts._distinct import (
     distinct_sparse_rows,
@@ -127,7 +128,7 @@ class Concepts:
             names,
             rows,
             row_of_sample,
-            _checks.checked_ids(ids, len(row_of_sample)),
+            sample_ids.checked_ids(ids, len(row_of_sample)),
             _checks.checked_descriptions(descriptions, len(names)),
         )
 
@@ -198,13 +199,13 @@ class Concepts:
         if unknown:
             alike = get_close_matches(str(unknown[0]), self.names[:20_000], n=3)
             cure = (
-                f"did you mean {_checks.listed(alike)}?"
+                f"did you mean {checks.listed(alike)}?"
                 if alike
-                else (f"the names begin with {_checks.listed(self.names)}.")
+                else (f"the names begin with {checks.listed(self.names)}.")
             )
             raise ValueError(
                 "`names` must be names of concepts; got "
-                f"{_checks.listed(unknown)}; {cure}"
+                f"{checks.listed(unknown)}; {cure}"
             )
         return np.array([self._column_of_name[name] for name in names], np.int64)
 
@@ -245,7 +246,7 @@ class Concepts:
         """
         if self.ids is None:
             raise ValueError("`align` needs a table with ids; got one without.")
-        return self.take(_checks.positions_of_ids(ids, self.ids))
+        return self.take(sample_ids.positions_of_ids(ids, self.ids))
 
     def select(self, names: Iterable[str]) -> "Concepts":
         """The table of some concepts, in the order of the names.
@@ -278,7 +279,9 @@ class Concepts:
         >>> Concepts.from_labels([0, 1], ["cat", "dog"]).with_ids([5, 6]).ids.tolist()
         [5, 6]
         """
-        return dataclasses.replace(self, ids=_checks.checked_ids(ids, self.num_samples))
+        return dataclasses.replace(
+            self, ids=sample_ids.checked_ids(ids, self.num_samples)
+        )
 
     def join(self, other: "Concepts") -> "Concepts":
         """The concepts of both tables, of the same samples in the same order.
@@ -288,7 +291,7 @@ class Concepts:
         >>> joined.names, joined.num_rows
         (('cat', 'dog', 'animal'), 2)
         """
-        ids = _checks.joined_ids(
+        ids = sample_ids.joined_ids(
             self.ids, other.ids, self.num_samples, other.num_samples
         )
         _checks.check_no_common_names(self.names, other.names)
@@ -320,7 +323,7 @@ class Concepts:
             sp.csr_array(sp.vstack(blocks, format="csr")),
             np.concatenate([self.row_of_sample, other.row_of_sample + self.num_rows]),
         )
-        ids = _checks.stacked_ids(self.ids, other.ids)
+        ids = sample_ids.stacked_ids(self.ids, other.ids)
         descriptions = self._descriptions_with(other, names)
         return self._checked(names, rows, row_of_sample, ids, descriptions)
 
@@ -370,10 +373,10 @@ class Concepts:
         lines = [
             f"Concepts: {self.num_samples:,} samples, {self.num_concepts:,} concepts, "
             f"{self.num_rows:,} distinct rows, {density:.3%} true",
-            f"names: {_checks.listed(self.names)}",
-            f"constant: {_checks.listed(constant) or 'none'}; "
+            f"names: {checks.listed(self.names)}",
+            f"constant: {checks.listed(constant) or 'none'}; "
             f"equal to an earlier one: {num_repeated:,}",
         ]
         if self.ids is not None:
-            lines.append(f"ids: {_checks.listed(self.ids[:5].tolist())} …")
+            lines.append(f"ids: {checks.listed(self.ids[:5].tolist())} …")
         return "\n  ".join(lines)

@@ -13,8 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Shaped
 
-from invert_jax.activations.progress import sample_progress
-from invert_jax.concepts._checks import listed
+from invert_jax.checks import _is_size, checked_sizes, listed
 from invert_jax.concepts._images import map_of
 from invert_jax.concepts._tfds_coders import coder_of
 from invert_jax.concepts._tfds_columns import Columns, Gathered, Grid
@@ -23,6 +22,7 @@ from invert_jax.concepts._tfds_inputs import TfdsBatches, id_of
 from invert_jax.concepts._tfds_source import Located, Source, open_source
 from invert_jax.concepts._tfds_values import items, parsed
 from invert_jax.concepts.table import Concepts
+from invert_jax.progress import sample_progress
 
 _ADVANCE = 256
 
@@ -92,7 +92,7 @@ def from_tfds(
     if not isinstance(min_area, int | float) or not 0 <= min_area <= 1:
         raise ValueError(f"`min_area` must be a fraction in [0, 1]; got {min_area!r}.")
     if not isinstance(positions, bool):
-        positions = _checked_sizes("positions", "rows and columns", positions)
+        positions = checked_sizes("positions", "rows and columns", positions)
     chosen = chosen_leaves(
         source.features,
         features,
@@ -153,7 +153,7 @@ def tfds_batches(
         if value is not None and not _is_size(value):
             raise ValueError(f"`{name}` must be a whole number from 1; got {value!r}.")
     if size is not None:
-        size = _checked_sizes("size", "height and width", size)
+        size = checked_sizes("size", "height and width", size)
     source = open_source(builder_or_directory, split, data_dir)
     return TfdsBatches(
         source,
@@ -232,22 +232,6 @@ def _grid(
             raise located.error(error) from error
         return Grid(height, width, of_pixels=True)
     return Grid(*positions)
-
-
-def _checked_sizes(name: str, what: str, sizes: Any) -> tuple[int, int]:
-    """Two sizes, both at least 1."""
-    is_pair = isinstance(sizes, Sequence) and len(sizes) == 2
-    if not is_pair or not all(map(_is_size, sizes)):
-        raise ValueError(
-            f"`{name}` must be {what}, whole numbers from 1, as (7, 7); got {sizes!r}."
-        )
-    return int(sizes[0]), int(sizes[1])
-
-
-def _is_size(value: object) -> bool:
-    """Whether it is a whole number from 1."""
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return bool(is_whole and value >= 1)  # type: ignore[operator]
 
 
 def _joined(tables: Sequence[Columns], chosen: Sequence[Leaf]) -> Columns:

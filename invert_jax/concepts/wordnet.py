@@ -22,7 +22,8 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Integer
 from numpy.typing import ArrayLike
 
-from invert_jax.concepts._checks import checked_names, listed
+from invert_jax.checks import listed
+from invert_jax.concepts._checks import checked_names
 from invert_jax.concepts.synset_names import (
     Synsets,
     match_synsets,

@@ -10,7 +10,7 @@ from invert_jax.activations import Activations
 from invert_jax.concepts.table import Concepts
 from invert_jax.demo.digits import NUMERALS
 from invert_jax.explanations import LABELED, Explanations
-from invert_jax.formula import Formula
+from invert_jax.formula.formula import Formula
 
 MIN_ACCURACY = 0.97
 MIN_OWN_DIGITS = 9

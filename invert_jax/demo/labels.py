@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from invert_jax.explanations import LABELED, Explanations
-from invert_jax.formula import Formula
+from invert_jax.formula.formula import Formula
 
 # What is said of a unit without a formula, which has no numbers either.
 NO_LABEL = {

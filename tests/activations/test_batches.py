@@ -4,13 +4,13 @@ import pytest
 
 from invert_jax.activations import collect
 from invert_jax.activations.batches import (
-    Batch,
     alike_batches,
     batched,
     count_samples,
     full_batches,
     skip_samples,
 )
+from invert_jax.datasets.batch import Batch
 
 
 def test_small_batches_are_filled_up_to_the_first():

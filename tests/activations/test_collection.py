@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from invert_jax.activations.batches import Batch, batched
-from invert_jax.activations.collection import collect
-from invert_jax.activations.pooling import position_ids
-from invert_jax.activations.store import open_store
+from invert_jax.activations.batches import batched
+from invert_jax.activations.collecting.collection import collect
+from invert_jax.activations.store.opening import open_store
+from invert_jax.datasets.batch import Batch
+from invert_jax.sample_ids import position_ids
 
 
 @pytest.fixture

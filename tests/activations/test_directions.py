@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from invert_jax.activations.array import Activations
-from invert_jax.activations.collection import collect
+from invert_jax.activations.collecting.collection import collect
 from invert_jax.activations.directions import BLOCK_NEURONS, encode, project
 from invert_jax.concepts.table import Concepts
 from invert_jax.engine import explain

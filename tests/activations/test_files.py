@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from invert_jax.activations import Activations, Batch, collect, open_store
-from invert_jax.activations.files import read_activations
+from invert_jax.activations.store.opening import read_activations
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from invert_jax.activations.capture import capture
-from invert_jax.activations.collection import collect
+from invert_jax.activations.capture.dispatch import capture
+from invert_jax.activations.collecting.collection import collect
 
 X = np.arange(6, dtype=np.float32).reshape(3, 2)
 

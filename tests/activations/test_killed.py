@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from invert_jax.activations import appending
-from invert_jax.activations.batches import Batch
-from invert_jax.activations.collection import collect
-from invert_jax.activations.store import RECORD
+from invert_jax.activations.collecting import store_layout
+from invert_jax.activations.collecting.collection import collect
+from invert_jax.activations.store.format import RECORD
+from invert_jax.datasets.batch import Batch
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_is_named_and_the_collection_goes_on(rng, small_disk, monkeypatch):
-    monkeypatch.setattr(appending, "MOST_SAMPLES", 16)
+    monkeypatch.setattr(store_layout, "MOST_SAMPLES", 16)
     values = rng.normal(size=(128, 1024)).astype(np.float32)
 
     def run():

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from flax.errors import FlaxError
 
-from invert_jax.activations.capture import capture
-from invert_jax.activations.collection import collect
-from invert_jax.activations.linen import capture_linen
-from invert_jax.activations.listing import layers
+from invert_jax.activations.capture.dispatch import capture
+from invert_jax.activations.capture.layer_list import layers
+from invert_jax.activations.capture.linen import capture_linen
+from invert_jax.activations.collecting.collection import collect
 
 KEY = jax.random.key(0)
 

@@ -2,14 +2,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from invert_jax.activations.capture import Capture, capture
-from invert_jax.activations.listing import (
-    find_layers,
-    first_match,
-    layers,
-    matches,
-    select_layers,
-)
+from invert_jax.activations.capture.captured import Capture
+from invert_jax.activations.capture.dispatch import capture
+from invert_jax.activations.capture.layer_list import find_layers, layers, select_layers
+from invert_jax.activations.capture.layer_names import first_match, matches
 
 X = np.zeros((2, 3), np.float32)
 

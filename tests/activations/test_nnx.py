@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from invert_jax.activations.capture import capture
-from invert_jax.activations.collection import collect
-from invert_jax.activations.listing import layers
+from invert_jax.activations.capture.dispatch import capture
+from invert_jax.activations.capture.layer_list import layers
+from invert_jax.activations.collecting.collection import collect
 
 
 class Block(nnx.Module):

@@ -10,9 +10,9 @@ from invert_jax.activations.pooling import (
     mean_pool,
     neuron_names,
     pool_values,
-    position_ids,
     token_pool,
 )
+from invert_jax.sample_ids import position_ids
 
 VALUES = jnp.array([[[1.0, -4.0], [3.0, -2.0], [100.0, 100.0]]])
 PADDED = jnp.array([[True, True, False]])

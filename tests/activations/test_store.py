@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from invert_jax.activations import appending
 from invert_jax.activations.batches import batched
-from invert_jax.activations.collection import collect
-from invert_jax.activations.store import RECORD, StoredMatrix, open_store
+from invert_jax.activations.collecting import store_layout, store_writer
+from invert_jax.activations.collecting.collection import collect
+from invert_jax.activations.store.format import RECORD
+from invert_jax.activations.store.opening import StoredMatrix, open_store
 
 IDS = np.array([f"{index}.png" for index in range(100)])
 
@@ -24,7 +25,7 @@ def inputs(rng):
 @pytest.fixture
 def small_files(monkeypatch):
     """Files of 16 samples, so that a small collection has several."""
-    monkeypatch.setattr(appending, "MOST_SAMPLES", 16)
+    monkeypatch.setattr(store_layout, "MOST_SAMPLES", 16)
 
 
 def model(inputs):
@@ -197,7 +198,7 @@ def test_a_finished_store_takes_more_samples(inputs, tmp_path, small_files):
 
 
 def test_time_alone_makes_a_record(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr(appending, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(store_writer, "FLUSH_SECONDS", 0.0)
     batches = batched(inputs, 16, ids=IDS)
     with pytest.raises(ValueError, match="recorded"):
         collect(model, watched(batches, tmp_path), store=tmp_path, batch_size=8)
@@ -218,8 +219,8 @@ def test_an_unfinished_store_is_opened_only_on_request(inputs, tmp_path, small_f
 
 
 def test_a_block_of_neurons_touches_one_piece_of_each_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(appending, "MOST_SAMPLES", 32)
-    monkeypatch.setattr(appending, "PIECE_BYTES", 32 * 4 * 16)
+    monkeypatch.setattr(store_layout, "MOST_SAMPLES", 32)
+    monkeypatch.setattr(store_layout, "PIECE_BYTES", 32 * 4 * 16)
     values = np.arange(64 * 100, dtype=np.float32).reshape(64, 100)
     layer = collect(lambda x: x, [values], store=tmp_path, progress=False)["output"]
 
@@ -235,7 +236,7 @@ def test_a_block_of_neurons_touches_one_piece_of_each_file(tmp_path, monkeypatch
 
 
 def test_wide_layers_have_files_of_few_samples(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr(appending, "BUFFER_BYTES", 3 * 8 * 4)
+    monkeypatch.setattr(store_layout, "BUFFER_BYTES", 3 * 8 * 4)
     got = gather(inputs, tmp_path, pool="flatten", layers="tokens")
     assert isinstance(got["tokens"].values, StoredMatrix)
     assert got["tokens"].values.array.chunk_layout.write_chunk.shape == (1, 24)

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from invert_jax.activations.pooling import position_ids
+from invert_jax.checks import checked_sizes
 from invert_jax.concepts._tfds_features import chosen_leaves
 from invert_jax.concepts.table import Concepts
-from invert_jax.concepts.tfds import _checked_sizes, _probabilities, from_tfds
+from invert_jax.concepts.tfds import _probabilities, from_tfds
+from invert_jax.sample_ids import position_ids
 from tests.concepts.tfds_datasets import (
     CLASSES,
     NUM_EXAMPLES,
@@ -314,7 +315,7 @@ def test_wrong_calls_say_what_is_wrong(one_directory, settings, message):
 def test_what_is_no_pair_of_sizes_is_refused(sizes):
     """Called at the doors, where the tests' check of types comes before it."""
     with pytest.raises(ValueError, match=r"`size` must be height and width, .* got "):
-        _checked_sizes("size", "height and width", sizes)
+        checked_sizes("size", "height and width", sizes)
 
 
 def test_numbers_that_are_all_equal_give_no_concept(one_directory):

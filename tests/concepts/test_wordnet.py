@@ -19,7 +19,7 @@ from invert_jax.concepts.wordnet import (
     imagenet_wnids,
     with_hypernyms,
 )
-from invert_jax.formula import Formula
+from invert_jax.formula.formula import Formula
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "imagenet_wordnet.json"
 CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck".split()

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from invert_jax.demo.labels import NO_LABEL, Label, best_first, in_words, table
-from invert_jax.formula import Formula
+from invert_jax.formula.formula import Formula
 
 
 def label(neuron, text, auroc, status="labeled", held_out=0.9):

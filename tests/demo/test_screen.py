@@ -6,7 +6,7 @@ from rich.console import Console
 from invert_jax.demo.checks import Check
 from invert_jax.demo.labels import Label
 from invert_jax.demo.screen import Steps, show_checks, show_layer, show_legend
-from invert_jax.formula import Formula
+from invert_jax.formula.formula import Formula
 
 
 @pytest.fixture

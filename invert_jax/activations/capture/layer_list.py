@@ -5,7 +5,6 @@ model, without running it, for two sizes of the batch. Axes before that axis are
 steps of a scan: each step is a layer of its own.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import product
@@ -15,8 +14,14 @@ import jax
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from invert_jax.activations.batches import Batch
-from invert_jax.activations.capture import Capture, capture
+from invert_jax.activations.capture.captured import Capture
+from invert_jax.activations.capture.dispatch import capture
+from invert_jax.activations.capture.layer_names import (
+    enclosing_paths,
+    heard_paths,
+    matches,
+)
+from invert_jax.datasets.batch import Batch
 
 
 class Layer(NamedTuple):
@@ -112,32 +117,6 @@ def select_layers(
     }
 
 
-def matches(name: str, pattern: str) -> bool:
-    """Whether a layer is meant by a name or pattern.
-
-    >>> matches("block#0", "block#0"), matches("block#0", "bl*k"), matches("b", "block")
-    (True, True, False)
-    """
-    path = re.split(r"[#.@]", name, maxsplit=1)[0]
-    return name == pattern or fnmatchcase(name, pattern) or fnmatchcase(path, pattern)
-
-
-def first_match(name: str, by_pattern: Mapping[str, Any], default: Any) -> Any:
-    """The entry of a dict by patterns that a layer gets.
-
-    Its own name wins; then the first pattern that matches.
-
-    >>> first_match("dense_1", {"dense*": "max", "dense_1": "mean"}, None)
-    'mean'
-    """
-    if name in by_pattern:
-        return by_pattern[name]
-    for pattern, value in by_pattern.items():
-        if matches(name, pattern):
-            return value
-    return default
-
-
 def silent_layers(available: Iterable[str], captured: Capture) -> list[str]:
     """Layers that have parameters and put out nothing, nor does any part of them.
 
@@ -145,7 +124,7 @@ def silent_layers(available: Iterable[str], captured: Capture) -> list[str]:
     >>> silent_layers(["rnn", "dense"], captured)
     ['rnn/cell/in', 'rnn/cell/out']
     """
-    heard = _heard(available)
+    heard = heard_paths(available)
     return [silent for silent in captured.silent if silent not in heard]
 
 
@@ -156,24 +135,12 @@ def silent_parts(available: Iterable[str], captured: Capture) -> list[str]:
     >>> silent_parts(["rnn", "dense"], captured)
     ['rnn/cell']
     """
-    heard = _heard(available)
+    heard = heard_paths(available)
     outermost = (
-        next(path for path in _within(silent) if path not in heard)
+        next(path for path in enclosing_paths(silent) if path not in heard)
         for silent in silent_layers(available, captured)
     )
     return list(dict.fromkeys(outermost))
-
-
-def _heard(available: Iterable[str]) -> set[str]:
-    """Paths of the layers, and of the modules that they are parts of."""
-    paths = (re.split(r"[#.@]", name, maxsplit=1)[0] for name in available)
-    return {whole for path in paths for whole in _within(path)}
-
-
-def _within(path: str) -> list[str]:
-    """Paths of the modules around a layer, outermost first, and its own."""
-    parts = path.split("/")
-    return ["/".join(parts[: end + 1]) for end in range(len(parts))]
 
 
 def _unknown(pattern: str, available: Mapping[str, Layer], captured: Capture) -> str:

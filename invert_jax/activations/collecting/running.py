@@ -11,23 +11,18 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, PyTree, Shaped
 
-from invert_jax.activations.batches import Batch, FullBatch
-from invert_jax.activations.capture import Capture
-from invert_jax.activations.listing import (
+from invert_jax.activations.batches import FullBatch
+from invert_jax.activations.capture.captured import Capture
+from invert_jax.activations.capture.layer_list import (
     Layer,
     find_layers,
-    first_match,
-    matches,
     select_layers,
     silent_parts,
 )
-from invert_jax.activations.pooling import (
-    Pool,
-    checked_pool,
-    fitted_where,
-    pool_values,
-    position_ids,
-)
+from invert_jax.activations.capture.layer_names import first_match, matches
+from invert_jax.activations.pooling import Pool, checked_pool, fitted_where, pool_values
+from invert_jax.datasets.batch import Batch
+from invert_jax.sample_ids import position_ids
 
 WhereOf = Callable[[PyTree], Array]
 CPU_BATCH = 32

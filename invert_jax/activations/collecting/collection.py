@@ -9,10 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from invert_jax.activations.appending import StoreWriter
 from invert_jax.activations.array import Activations
 from invert_jax.activations.batches import (
-    Batch,
     FullBatch,
     alike_batches,
     count_samples,
@@ -20,12 +18,14 @@ from invert_jax.activations.batches import (
     size_of,
     skip_samples,
 )
-from invert_jax.activations.capture import Capture, capture
-from invert_jax.activations.fingerprint import array_fingerprint, program_fingerprint
-from invert_jax.activations.listing import abstract
-from invert_jax.activations.pooling import Pool, neuron_names
-from invert_jax.activations.progress import sample_progress
-from invert_jax.activations.running import (
+from invert_jax.activations.capture.captured import Capture
+from invert_jax.activations.capture.dispatch import capture
+from invert_jax.activations.capture.layer_list import abstract
+from invert_jax.activations.collecting.fingerprint import (
+    array_fingerprint,
+    program_fingerprint,
+)
+from invert_jax.activations.collecting.running import (
     Numbers,
     Plan,
     Program,
@@ -37,6 +37,10 @@ from invert_jax.activations.running import (
     run_batches,
     size_for,
 )
+from invert_jax.activations.collecting.store_writer import StoreWriter
+from invert_jax.activations.pooling import Pool, neuron_names
+from invert_jax.datasets.batch import Batch
+from invert_jax.progress import sample_progress
 
 
 def collect(

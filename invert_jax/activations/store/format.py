@@ -17,9 +17,6 @@ import numpy as np
 import tensorstore as ts
 from jaxtyping import Shaped
 
-from invert_jax.activations.array import Activations, Matrix
-from invert_jax.activations.pooling import neuron_names
-
 FORMAT = "invert_jax activations 1"
 RECORD = "invert_jax.json"
 SAMPLES = "samples"
@@ -73,110 +70,6 @@ class Record(NamedTuple):
     id_parts: dict[str, list[int]]
     made_of: dict[str, str]
     inputs: str = ""
-
-
-def open_store(
-    path: str | os.PathLike, *, partial: bool = False
-) -> dict[str, Activations]:
-    """The layers of a store, read from disk where and when they are needed.
-
-    Args:
-        path: A store that `collect` wrote; or a `.npy` file of [samples, neurons]; or
-            an HDF5 file with a data set `Y` of that shape (extra `hdf5`).
-        partial: Whether a collection that has not come to its end is accepted, with
-            the samples it has.
-
-    Returns:
-        Activations by layer; a single file's layer has the name of the file.
-    """
-    file = Path(path)
-    if file.suffix == ".npy" and not file.is_dir():
-        return {file.stem: Activations(open_npy(file), layer=file.stem)}
-    if file.suffix in (".h5", ".hdf5") and not file.is_dir():
-        return {file.stem: Activations(open_hdf5(file), layer=file.stem)}
-    root = open_root(path)
-    record = read_record(root, path)
-    if record is None:
-        raise FileNotFoundError(
-            f"`path` must be a store of activations; {path} has no {RECORD}."
-        )
-    if not (record.complete or partial):
-        raise ValueError(
-            f"`path` must be a finished store; {path} was stopped after "
-            f"{record.num_samples} samples. Run the same `collect` again to finish it, "
-            "or read what there is by partial=True."
-        )
-    lists = {layer.ids for layer in record.layers}
-    ids = {name: read_ids(root, name, record.id_parts) for name in lists}
-    return {
-        layer.name: Activations(
-            StoredMatrix(root, layer),
-            neuron_names(tuple(layer.shape), layer.pool),
-            ids=ids[layer.ids],
-            layer=layer.name,
-        )
-        for layer in record.layers
-    }
-
-
-class StoredMatrix:
-    """A layer's array on disk; slices are read when they are taken."""
-
-    def __init__(self, root: ts.KvStore, layer: StoredLayer) -> None:
-        self.layer = layer
-        self.shape = (layer.num_rows, layer.num_neurons)
-        self.dtype = np.dtype(layer.dtype)
-        self.array = open_array(root, layer)
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        # TensorStore takes no slice beyond the end, and none that counts from there.
-        parts = index if isinstance(index, tuple) else (index,)
-        limits = zip(parts, self.shape, strict=False)
-        inside = tuple(
-            slice(*part.indices(length)) if isinstance(part, slice) else part
-            for part, length in limits
-        )
-        if any(isinstance(part, slice) and part.step < 0 for part in inside):
-            return self[:, :][index]
-        if any(isinstance(part, slice) and part.start >= part.stop for part in inside):
-            nothing = np.broadcast_to(np.zeros((), self.dtype), self.shape)
-            return nothing[index].copy()
-        with readable(self.layer.name):
-            return self.array[: self.shape[0]][inside].read().result()
-
-
-def open_npy(path: Path) -> Matrix:
-    """The array of a `.npy` file, mapped into memory."""
-    if not path.exists():
-        raise FileNotFoundError(f"`path` must be a .npy file; there is no {path}.")
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(
-            f"`path` must be a whole .npy file of numbers; {path} is not: {error}"
-        ) from error
-
-
-def open_hdf5(path: Path) -> Matrix:
-    """The data set `Y` of an HDF5 file, as the reference implementation writes it."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError(
-            "HDF5 files need h5py: pip install 'invert_jax[hdf5]'."
-        ) from error
-    if not path.exists():
-        raise FileNotFoundError(f"`path` must be an HDF5 file; there is no {path}.")
-    try:
-        return h5py.File(path, "r")["Y"]
-    except OSError as error:
-        raise ValueError(
-            f"`path` must be a whole HDF5 file; {path} is not: {error}"
-        ) from error
-    except KeyError as error:
-        raise ValueError(
-            f"`path` must be an HDF5 file with a data set 'Y'; {path} has none."
-        ) from error
 
 
 def open_root(path: str | os.PathLike) -> ts.KvStore:

@@ -8,7 +8,8 @@ import jax
 from flax import errors
 from jaxtyping import Array, PyTree
 
-from invert_jax.activations.capture import Capture, by_name, calls, with_output
+from invert_jax.activations.capture.captured import Capture
+from invert_jax.activations.capture.layer_names import by_name, calls, with_output
 
 INTERMEDIATES = "intermediates"
 CALL = "__call__"

@@ -1,6 +1,8 @@
-"""Arrays in one `.npz` file: written atomically, read without pickle."""
+"""Files that are never half-written: all of the new content or what was there."""
 
 import contextlib
+import hashlib
+import io
 import os
 import uuid
 from collections.abc import Mapping
@@ -66,3 +68,41 @@ def _reason(error: Exception) -> str:
         f"{error or type(error).__name__}. It is cut short, damaged or of another "
         "kind; make it again."
     )
+
+
+DIGEST = "digest"
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an npz file: a temporary file first, then its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
+    named = {**arrays, DIGEST: np.array(_digest(arrays))}
+    np.savez(content, allow_pickle=False, **named)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(draft, "wb") as file:
+        file.write(content.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of an npz file, or None if there is none that can be read whole."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = dict(content)
+    except Exception:  # damage shows in each member in its own way
+        return None
+    digest = arrays.pop(DIGEST, None)
+    return arrays if digest is not None and digest == _digest(arrays) else None
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    """Hash of the names and contents of arrays."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(repr((name, array.shape, array.dtype.str)).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -11,7 +11,8 @@ from jax.extend.core import Jaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 from jaxtyping import Array, PyTree
 
-from invert_jax.activations.capture import Capture, by_name, calls, with_output
+from invert_jax.activations.capture.captured import Capture
+from invert_jax.activations.capture.layer_names import by_name, calls, with_output
 
 CALL = "__call__"
 CAPTURES = "__captures__"

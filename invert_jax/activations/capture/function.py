@@ -7,7 +7,8 @@ from typing import Any
 
 from jaxtyping import Array, PyTree
 
-from invert_jax.activations.capture import OUTPUT, Capture, by_name, parts
+from invert_jax.activations.capture.captured import Capture
+from invert_jax.activations.capture.layer_names import OUTPUT, by_name, parts
 
 
 def capture_function(

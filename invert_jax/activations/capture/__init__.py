@@ -1,0 +1,1 @@
+"""What the layers of a model put out, whatever kind of model it is."""

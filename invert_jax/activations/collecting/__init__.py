@@ -1,0 +1,1 @@
+"""Run a model over batches and keep what its layers put out."""

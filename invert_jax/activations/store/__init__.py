@@ -1,0 +1,1 @@
+"""Activations on disk: how they lie there, and how they are opened."""

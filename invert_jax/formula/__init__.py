@@ -1,0 +1,1 @@
+"""Formulas over concepts: what they mean, and how they are written."""
