@@ -29,9 +29,10 @@ from PIL import Image
 from report import markdown
 from timing import Timing, append_line, environment, measure, peak_memory
 
-from invert_jax.concepts._crc32c import crc32c_of_each
-from invert_jax.concepts._tfds_records import mask_crc
-from invert_jax.concepts.tfds import from_tfds, tfds_batches
+from invert_jax.concepts.tfds.gathering import from_tfds
+from invert_jax.datasets.tfds.crc32c import crc32c_of_each
+from invert_jax.datasets.tfds.inputs import tfds_batches
+from invert_jax.datasets.tfds.records import mask_crc
 
 FORMATS = ("array_record", "parquet", "tfrecord")
 NUM_CLASSES = 10

@@ -17,8 +17,8 @@ from bench_null import QUIET, quantiles
 from jaxtyping import Float
 
 import invert_jax as ij
-from invert_jax.core.nulls import permutation_p, reached
-from invert_jax.core.significance import log10_mannwhitney
+from invert_jax.core.statistics.mannwhitney import log10_mannwhitney
+from invert_jax.core.statistics.permutations import permutation_p, reached
 
 NUM_SAMPLES = 50_000
 SHARES = {"no ties": 0.0, "90 % zeros": 0.9, "99.8 % zeros": 0.998}

@@ -19,9 +19,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Bool, Float, Int, Shaped
 
 from invert_jax.concepts.table import Concepts
-from invert_jax.core import exact, packing, ranking, ties
-from invert_jax.core.objectives import Objective
-from invert_jax.core.search import Found, Settings, search
+from invert_jax.core import exact, ranking
+from invert_jax.core.objectives.objective import Objective
+from invert_jax.core.search import packing
+from invert_jax.core.search.rules import Settings
+from invert_jax.core.search.search import Found, search
+from invert_jax.core.statistics import tie_patterns
 
 # Larger blocks gain nothing on a CPU, whose caches they leave.
 LARGEST_CPU_BLOCK = 256
@@ -154,7 +157,7 @@ class Blocks:
         count = block.shape[1]
         weights = np.zeros((size, *_weights_shape(self.layout)), np.float32)
         tie_sums, is_constant = np.zeros(count), np.zeros(count, bool)
-        tie_groups = np.zeros((count, ties.NUM_GROUPS, 2), np.int64)
+        tie_groups = np.zeros((count, tie_patterns.NUM_GROUPS, 2), np.int64)
 
         def rank_some(first: int) -> None:
             some = np.ascontiguousarray(block[:, first : first + COLUMNS_TOGETHER])
@@ -168,7 +171,7 @@ class Blocks:
                 tie_sums[neuron] = ranks.tie_sum
                 is_constant[neuron] = not ranks.midranks.any()
                 if ranks.tie_sum > 0:
-                    tie_groups[neuron] = ties.large_groups(ranks.midranks)
+                    tie_groups[neuron] = tie_patterns.large_groups(ranks.midranks)
 
         list(threads.map(rank_some, range(0, count, COLUMNS_TOGETHER)))
         return Ranked(weights, tie_sums, is_constant, tie_groups)
@@ -189,12 +192,12 @@ class Blocks:
         weights, squares, lowest = self._rank_program(activations, rows)
         parts = np.asarray(squares)[: block.shape[1]]
         tie_sums = ranking.tie_sum_from_squares(parts, num_samples=len(block))
-        tie_groups = np.zeros((len(parts), ties.NUM_GROUPS, 2), np.int64)
+        tie_groups = np.zeros((len(parts), tie_patterns.NUM_GROUPS, 2), np.int64)
         lowest, others = np.asarray(lowest)[: len(parts)].T
         tie_groups[:, 0, 1] = np.where(lowest > 1, lowest, 0)
-        for neuron in np.flatnonzero(others * ties.LARGE > len(block)):
+        for neuron in np.flatnonzero(others * tie_patterns.LARGE > len(block)):
             ranks = ranking.rank_host(np.ascontiguousarray(block[:, neuron]))
-            tie_groups[neuron] = ties.large_groups(ranks.midranks)
+            tie_groups[neuron] = tie_patterns.large_groups(ranks.midranks)
         constant = np.asarray(~parts.any((1, 2, 3)))
         return Ranked(weights, tie_sums, constant, tie_groups)
 

@@ -14,7 +14,8 @@ import numpy as np
 from invert_jax import parts
 from invert_jax.blocks import Blocks, Ranked
 from invert_jax.concepts.table import Concepts
-from invert_jax.core import exact, nulls, ties
+from invert_jax.core import exact, randomness
+from invert_jax.core.statistics import permutations, tie_patterns
 from invert_jax.jobs import plan_search, searched_columns, spans_of
 from invert_jax.options import Options
 from invert_jax.settings import SearchSettings
@@ -46,7 +47,7 @@ class Drawing:
     options: Options
 
     def of(
-        self, pattern: ties.Pattern, step: Callable[[int], object]
+        self, pattern: tie_patterns.Pattern, step: Callable[[int], object]
     ) -> dict[str, np.ndarray]:
         """The draws of a pattern: from memory, from the disk, or anew.
 
@@ -72,7 +73,7 @@ class Drawing:
             _drawn.popitem(last=False)
         return found
 
-    def _key(self, pattern: ties.Pattern) -> str:
+    def _key(self, pattern: tie_patterns.Pattern) -> str:
         """Hash of all that the draws depend on."""
         described = {
             "version": VERSION,
@@ -86,7 +87,7 @@ class Drawing:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _draw(
-        self, pattern: ties.Pattern, step: Callable[[int], object]
+        self, pattern: tie_patterns.Pattern, step: Callable[[int], object]
     ) -> dict[str, np.ndarray]:
         """Label the draws, block by block."""
         table = searched_columns(self.concepts).table
@@ -111,7 +112,7 @@ class Drawing:
 
     def _ranked(
         self,
-        pattern: ties.Pattern,
+        pattern: tie_patterns.Pattern,
         blocks: Blocks,
         spans: list[tuple[int, int]],
         size: int,
@@ -119,14 +120,16 @@ class Drawing:
     ) -> Iterator[Ranked]:
         """Blocks of meaningless neurons with the ties of the pattern."""
         groups = np.reshape(pattern, (-1, 2)).astype(np.int64)
-        midranks = ties.midranks_of(groups, num_samples=self.concepts.num_samples)
+        midranks = tie_patterns.midranks_of(
+            groups, num_samples=self.concepts.num_samples
+        )
         rows = blocks.row_of_sample
         row_counts = np.bincount(rows, minlength=blocks.num_rows)
         seed = (*self.seed, *groups.ravel().tolist())
 
         def draw_one(draw: int) -> np.ndarray:
-            generator = nulls.draw_generator(seed, draw)
-            sums = nulls.permuted_row_sums(midranks, rows, row_counts, generator)
+            generator = randomness.draw_generator(seed, draw)
+            sums = permutations.permuted_row_sums(midranks, rows, row_counts, generator)
             return blocks.limbs_of(sums)
 
         for start, stop in spans:
@@ -138,7 +141,7 @@ class Drawing:
                 weights,
                 np.zeros(count),
                 np.zeros(count, bool),
-                np.zeros((count, ties.NUM_GROUPS, 2), np.int64),
+                np.zeros((count, tie_patterns.NUM_GROUPS, 2), np.int64),
             )
 
 

@@ -18,7 +18,7 @@ from invert_jax.activations.array import Activations
 from invert_jax.blocks import Blocks, concept_sums_program
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import exact
-from invert_jax.core.objectives import auroc_score
+from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.explanations import Explanations
 from invert_jax.inputs import (
     checked_layers,

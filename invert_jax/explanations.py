@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from invert_jax.checks import check_whole
-from invert_jax.core.significance import log10_mannwhitney
+from invert_jax.core.statistics.mannwhitney import log10_mannwhitney
 from invert_jax.formula.formula import Formula
 from invert_jax.held_out import HeldOut
 from invert_jax.positions import checked_positions

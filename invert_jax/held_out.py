@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
-from invert_jax.core.delong import QUANTILE, logit_interval
-from invert_jax.core.objectives import auroc_score
-from invert_jax.core.significance import (
+from invert_jax.core.objectives.auroc import auroc_score
+from invert_jax.core.statistics.delong import QUANTILE, logit_interval
+from invert_jax.core.statistics.mannwhitney import (
     log10_mannwhitney,
     log10_mannwhitney_greater,
 )

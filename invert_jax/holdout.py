@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from invert_jax.activations.array import Activations
 from invert_jax.concepts.table import Concepts
-from invert_jax.core import delong, ranking
-from invert_jax.core.objectives import auroc_score
+from invert_jax.core import ranking
+from invert_jax.core.objectives.auroc import auroc_score
+from invert_jax.core.statistics import delong
 from invert_jax.explanations import Explanations
 from invert_jax.held_out import HeldOut
 from invert_jax.inputs import checked_layers, explained_table, read_block

@@ -19,9 +19,10 @@ from invert_jax.activations.array import Activations
 from invert_jax.blocks import Blocks, Program, Ranked, search_program
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import exact
-from invert_jax.core.beam import PAD
-from invert_jax.core.search import Found, Settings
-from invert_jax.core.ties import NUM_GROUPS
+from invert_jax.core.search.beam import PAD
+from invert_jax.core.search.rules import Settings
+from invert_jax.core.search.search import Found
+from invert_jax.core.statistics.tie_patterns import NUM_GROUPS
 from invert_jax.explanations import Explanations
 from invert_jax.holdout import held_out_scores
 from invert_jax.inputs import read_block

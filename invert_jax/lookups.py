@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from invert_jax.concepts.synset_names import match_synsets
-from invert_jax.concepts.synsets import find_synsets, hypernym_closure
 from invert_jax.concepts.table import Concepts
-from invert_jax.concepts.wordnet import imagenet
+from invert_jax.concepts.wordnet.imagenet_classes import imagenet
+from invert_jax.concepts.wordnet.matching import match_synsets
+from invert_jax.concepts.wordnet.synsets import find_synsets, hypernym_closure
 from invert_jax.explanations import LABELED, Explanations
 from invert_jax.formula.formula import Formula
 

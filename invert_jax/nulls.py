@@ -20,11 +20,11 @@ from rich.progress import Progress
 
 from invert_jax import disk
 from invert_jax.concepts.table import Concepts
-from invert_jax.core import nulls, tails, ties
+from invert_jax.core.randomness import seed_of
+from invert_jax.core.statistics import permutations, tails, tie_patterns
 from invert_jax.drawing import Drawing
 from invert_jax.explanations import Explanations
 from invert_jax.inputs import explained_table
-from invert_jax.keys import seed_of
 from invert_jax.options import Options
 from invert_jax.settings import SearchSettings
 from invert_jax.significance import Significance, checked_alpha, q_values
@@ -49,7 +49,7 @@ class Null:
         seed: Where the draws come from.
     """
 
-    patterns: tuple[ties.Pattern, ...]
+    patterns: tuple[tie_patterns.Pattern, ...]
     rank_sums: Int[np.ndarray, "patterns draws steps"]
     supports: Int[np.ndarray, "patterns draws steps"]
     num_samples: int
@@ -75,7 +75,7 @@ class Null:
         """What this null says of explanations; see `Explanations.with_null`."""
         alpha = checked_alpha(alpha)
         self._check_same_search(explanations)
-        drawn = ties.drawn_ties(
+        drawn = tie_patterns.drawn_ties(
             explanations.tie_groups, explanations.tie_sums, set(self.patterns),
             num_samples=explanations.num_samples,
         )  # fmt: skip
@@ -93,13 +93,15 @@ class Null:
             for step in range(found.shape[1]):
                 allowed = self._allowance(row, step, *lacking)
                 scores, best = found[neurons, step], self._best[row, :, step]
-                num_reached[neurons, step] = nulls.reached(scores, best + allowed)
+                num_reached[neurons, step] = permutations.reached(
+                    scores, best + allowed
+                )
                 beyond = neurons[num_reached[neurons, step] == 0]
                 if len(beyond):
                     lowest = found[beyond, step] - np.nanmax(allowed)
                     log10_p = tails.log10_tail_p(self._tail(row, step), lowest)
                     extrapolated[beyond, step] = log10_p.T
-        p_search = nulls.permutation_p(num_reached, num_draws=self.num_draws)
+        p_search = permutations.permutation_p(num_reached, num_draws=self.num_draws)
         p_search = np.where(np.isnan(found), np.nan, p_search)
         return Significance(
             p_search=p_search,
@@ -167,9 +169,9 @@ class Null:
         is_negative = self.settings.sign == "negative"
         has_lowest = bool(pattern) and pattern[0][0] == 0 and not is_negative
         if is_moved:
-            missing = nulls.score_step(supports, num_samples=num_samples)
+            missing = permutations.score_step(supports, num_samples=num_samples)
         else:
-            missing = nulls.allowance(
+            missing = permutations.allowance(
                 best,
                 supports,
                 untied=untied,
@@ -177,8 +179,8 @@ class Null:
                 num_active=num_samples - (pattern[0][1] if has_lowest else 0),
                 num_samples=num_samples,
             )
-        spread = ties.spread(pattern, num_samples=num_samples)
-        return np.where(nulls.is_smooth(supports, spread=spread), 0.0, missing)
+        spread = tie_patterns.spread(pattern, num_samples=num_samples)
+        return np.where(permutations.is_smooth(supports, spread=spread), 0.0, missing)
 
     def _tail(self, row: int, step: int) -> tails.Tail:
         """The tail of the best scores of a pattern, fitted once."""
@@ -191,7 +193,9 @@ class Null:
         return {}
 
     def _rows_of(
-        self, patterns: Sequence[ties.Pattern], needed: Bool[np.ndarray, " neurons"]
+        self,
+        patterns: Sequence[tie_patterns.Pattern],
+        needed: Bool[np.ndarray, " neurons"],
     ) -> Int[np.ndarray, " neurons"]:
         """The row of each pattern, -1 if not needed; an error if it was not drawn."""
         row_of = {pattern: row for row, pattern in enumerate(self.patterns)}
@@ -287,8 +291,8 @@ def null_distribution(
     table = _checked_table(concepts, layers)
     settings = layers[0].settings
     groups = [layer.tie_groups[_has_formula(layer)] for layer in layers]
-    wanted = {each for some in groups for each in ties.patterns_of(some)}
-    patterns = ties.patterns_to_draw(
+    wanted = {each for some in groups for each in tie_patterns.patterns_of(some)}
+    patterns = tie_patterns.patterns_to_draw(
         wanted,
         num_samples=table.num_samples,
         from_below=settings.sign == "negative",

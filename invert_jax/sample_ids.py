@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from invert_jax.checks import listed
-from invert_jax.concepts._distinct import distinct_packed_rows, group_equal_keys
+from invert_jax.concepts.distinct import distinct_packed_rows, group_equal_keys
 
 
 def position_names(shape: tuple[int, ...]) -> Shaped[np.ndarray, " positions"]:

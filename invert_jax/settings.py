@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from invert_jax.checks import check_choice, check_fraction, check_whole
-from invert_jax.core.beam import MAX_LENGTH
-from invert_jax.core.objectives import AUROC, Objective
+from invert_jax.core.objectives.auroc import AUROC
+from invert_jax.core.objectives.objective import Objective
+from invert_jax.core.search.beam import MAX_LENGTH
 
 OBJECTIVES = {"auroc": AUROC}
 SIGNS = ("positive", "negative")

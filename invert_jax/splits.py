@@ -8,8 +8,9 @@ from jaxtyping import Bool, Int
 from numpy.typing import ArrayLike
 
 from invert_jax.concepts.table import Concepts
-from invert_jax.core import delong, nulls
-from invert_jax.keys import seed_of
+from invert_jax.core import randomness
+from invert_jax.core.randomness import seed_of
+from invert_jax.core.statistics import delong
 from invert_jax.settings import SearchSettings
 
 FEWEST = delong.FEWEST
@@ -125,7 +126,7 @@ def _drawn_groups(
             "`groups` must have at least 2 groups among the samples that count, one "
             f"for each side of `holdout`; got {len(sizes)}."
         )
-    order = nulls.draw_generator((*seed, PURPOSE), 0).permutation(len(sizes))
+    order = randomness.draw_generator((*seed, PURPOSE), 0).permutation(len(sizes))
     filled = np.cumsum(sizes[order])[:-1]
     count = 1 + int(np.argmin(np.abs(filled - share * len(group))))
     is_drawn = np.zeros(len(sizes), bool)

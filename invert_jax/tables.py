@@ -14,8 +14,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from invert_jax import version
-from invert_jax.core.beam import PAD
-from invert_jax.core.ties import NUM_GROUPS
+from invert_jax.core.search.beam import PAD
+from invert_jax.core.statistics.tie_patterns import NUM_GROUPS
 from invert_jax.explanations import Explanations
 from invert_jax.held_out import HeldOut
 from invert_jax.settings import SearchSettings

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 import invert_jax as ij
-from invert_jax.core import delong, ranking
+from invert_jax.core import ranking
+from invert_jax.core.statistics import delong
 from tests.judged import (
     NAMES,
     NUM_CONCEPTS,

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import invert_jax as ij
-from invert_jax.core import ties
+from invert_jax.core.statistics import tie_patterns
 from tests.meaningless import (
     ALPHA,
     NUM_CONCEPTS,
@@ -47,7 +47,7 @@ def test_meaningless_neurons_are_called_labeled_as_rarely_as_alpha_says(
 def test_shares_between_points_of_the_grid_err_to_the_safe_side_and_not_far(concepts):
     # Just below a point: all is drawn with the ties of the one before, a variance
     # larger by 9 %.
-    count, points = 1000, ties.end_grid(NUM_SAMPLES)
+    count, points = 1000, tie_patterns.end_grid(NUM_SAMPLES)
     for point in points[[-4, -12]].tolist():
         share = 1 - (point + 1) / NUM_SAMPLES
         found = explain(noise(np.random.default_rng(4), count, share), concepts)
@@ -93,14 +93,14 @@ def test_neurons_of_many_patterns_keep_the_level_on_a_grid(concepts):
     count = 300
     activations = np.random.default_rng(5).random((NUM_SAMPLES, count)) < 0.5
     found = explain(activations.astype(np.float32), concepts)
-    assert len(np.unique(found.tie_groups, axis=0)) > ties.MOST_OWN
+    assert len(np.unique(found.tie_groups, axis=0)) > tie_patterns.MOST_OWN
     null = null_distribution(concepts, found, num_draws=499)
     assert len(null.patterns) < 8
     level = (found.with_null(null).p_search <= ALPHA).mean()
     assert level <= ALPHA + tolerance(count, 499)
     few = found.take(np.arange(20))
     own = null_distribution(concepts, few, num_draws=9)
-    assert set(own.patterns) == set(ties.patterns_of(few.tie_groups))
+    assert set(own.patterns) == set(tie_patterns.patterns_of(few.tie_groups))
 
 
 @pytest.mark.parametrize(("share", "size"), [(0.5, 25), (0.4, 30)])

@@ -12,7 +12,8 @@ from scipy import stats
 
 import invert_jax as ij
 from invert_jax import drawing
-from invert_jax.core import nulls, ties
+from invert_jax.core import randomness
+from invert_jax.core.statistics import tie_patterns
 from tests.meaningless import (
     KEY,
     NUM_DRAWS,
@@ -41,11 +42,11 @@ def test_a_draw_is_what_explain_finds_on_that_assignment():
     masks = np.random.default_rng(10).random((num_samples, 12)) < 0.3
     masks = np.concatenate((masks, np.eye(num_samples, dtype=bool)), axis=1)
     concepts = ij.Concepts.from_masks(masks, [f"c{k}" for k in range(312)])
-    num_active = int(ties.end_grid(num_samples)[6])
+    num_active = int(tie_patterns.end_grid(num_samples)[6])
     lowest = num_samples - num_active
     activations = np.zeros((num_samples, draws), np.float32)
     for draw in range(draws):
-        generator = nulls.draw_generator((*seed, 0, lowest), draw)
+        generator = randomness.draw_generator((*seed, 0, lowest), draw)
         chosen = generator.choice(num_samples, num_active, replace=False)
         activations[chosen, draw] = 1 + np.arange(num_active)
     found = explain(activations, concepts, beam_size=1, min_fraction=0.1)

@@ -19,7 +19,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import invert_jax as ij
-from invert_jax.core.significance import log10_mannwhitney
+from invert_jax.core.statistics.mannwhitney import log10_mannwhitney
 from tests import worlds
 from tests.worlds import NAMES, QUIET, SETTINGS, explain
 

@@ -14,7 +14,7 @@ import scipy.sparse
 
 import invert_jax as ij
 from invert_jax import parts
-from invert_jax.core.significance import log10_mannwhitney
+from invert_jax.core.statistics.mannwhitney import log10_mannwhitney
 from invert_jax.settings import SearchSettings
 from tests import worlds
 from tests.worlds import QUIET, as_in_production, assert_same, explain

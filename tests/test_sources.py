@@ -9,7 +9,10 @@ import invert_jax as ij
 from invert_jax import Explanations
 from invert_jax.cli import main
 from invert_jax.cli.sources import read_concepts, split_tfds
-from invert_jax.concepts.wordnet import imagenet_validation_labels, imagenet_wnids
+from invert_jax.concepts.wordnet.imagenet_classes import (
+    imagenet_validation_labels,
+    imagenet_wnids,
+)
 from tests.concepts.tfds_datasets import NUM_EXAMPLES, prepared
 
 NAMES = ["cat", "dog", "ship"]

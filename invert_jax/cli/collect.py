@@ -126,7 +126,7 @@ def _batches(parsed: argparse.Namespace, subject) -> Iterable:
         raise ValueError("--data must not be given: the factory returns `batches`.")
     if not parsed.data.startswith(TFDS):
         raise ValueError(f"--data must be tfds:NAME:SPLIT; got {parsed.data!r}.")
-    from invert_jax.concepts.tfds import tfds_batches
+    from invert_jax.datasets.tfds.inputs import tfds_batches
 
     return tfds_batches(
         *split_tfds(parsed.data),

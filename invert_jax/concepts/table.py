@@ -18,8 +18,8 @@ from jaxtyping import Bool, Int, Int32, Int64
 from numpy.typing import ArrayLike
 
 from invert_jax import checks, sample_ids
-from invert_jax.concepts import _build, _checks, _saved
-from invert_jax.concepts._distinct import (
+from invert_jax.concepts import building, saved, table_checks
+from invert_jax.concepts.distinct import (
     distinct_sparse_rows,
     group_equal_keys,
     number_by_first_occurrence,
@@ -75,7 +75,7 @@ class Concepts:
         >>> Concepts.from_masks([[True, False], [True, True]], ["a", "b"]).num_rows
         2
         """
-        rows, row_of_sample, names = _build.rows_of_masks(masks, names)
+        rows, row_of_sample, names = building.rows_of_masks(masks, names)
         return cls._checked(names, rows, row_of_sample, ids, descriptions)
 
     @classmethod
@@ -92,7 +92,7 @@ class Concepts:
         >>> Concepts.from_labels([1, 0, 1], ["cat", "dog"]).masks().astype(int).tolist()
         [[0, 1], [1, 0], [0, 1]]
         """
-        rows, row_of_sample, names = _build.rows_of_labels(labels, names)
+        rows, row_of_sample, names = building.rows_of_labels(labels, names)
         return cls._checked(names, rows, row_of_sample, ids, descriptions)
 
     @classmethod
@@ -111,7 +111,7 @@ class Concepts:
         >>> Concepts.from_indices([[1, 0], []], ["a", "b"]).masks().astype(int).tolist()
         [[1, 1], [0, 0]]
         """
-        rows, row_of_sample, names = _build.rows_of_indices(indices, names)
+        rows, row_of_sample, names = building.rows_of_indices(indices, names)
         return cls._checked(names, rows, row_of_sample, ids, descriptions)
 
     @classmethod
@@ -129,7 +129,7 @@ class Concepts:
             rows,
             row_of_sample,
             sample_ids.checked_ids(ids, len(row_of_sample)),
-            _checks.checked_descriptions(descriptions, len(names)),
+            table_checks.checked_descriptions(descriptions, len(names)),
         )
 
     @property
@@ -229,7 +229,7 @@ class Concepts:
         >>> concepts.take([2, 0]).ids.tolist()
         [9, 7]
         """
-        samples = _checks.checked_samples(samples, self.num_samples)
+        samples = table_checks.checked_samples(samples, self.num_samples)
         first, row_of_sample = number_by_first_occurrence(
             self.row_of_sample[samples], self.num_rows
         )
@@ -255,9 +255,9 @@ class Concepts:
         2
         """
         columns = self.columns(names)
-        chosen = _checks.checked_names(self.names[column] for column in columns)
+        chosen = table_checks.checked_names(self.names[column] for column in columns)
         descriptions = self.descriptions and [self.descriptions[i] for i in columns]
-        rows, row_of_sample = _build.merge_rows(
+        rows, row_of_sample = building.merge_rows(
             self.rows[:, columns], self.row_of_sample
         )
         return self._checked(chosen, rows, row_of_sample, self.ids, descriptions)
@@ -270,7 +270,9 @@ class Concepts:
         ('annotation=1', 'building')
         """
         self.columns(names)  # an unknown name is an error
-        renamed = _checks.checked_names(names.get(name, name) for name in self.names)
+        renamed = table_checks.checked_names(
+            names.get(name, name) for name in self.names
+        )
         return dataclasses.replace(self, names=renamed)
 
     def with_ids(self, ids: ArrayLike | None) -> "Concepts":
@@ -294,7 +296,7 @@ class Concepts:
         ids = sample_ids.joined_ids(
             self.ids, other.ids, self.num_samples, other.num_samples
         )
-        _checks.check_no_common_names(self.names, other.names)
+        table_checks.check_no_common_names(self.names, other.names)
         pairs = (
             self.row_of_sample.astype(np.int64) * other.num_rows + other.row_of_sample
         )
@@ -317,9 +319,11 @@ class Concepts:
         >>> cats.stack(dogs, missing="absent").masks().astype(int).tolist()
         [[1, 0], [0, 1]]
         """
-        names = _checks.stacked_names(self.names, other.names, missing)
-        blocks = [_build.spread_columns(t.rows, t.names, names) for t in (self, other)]
-        rows, row_of_sample = _build.merge_rows(
+        names = table_checks.stacked_names(self.names, other.names, missing)
+        blocks = [
+            building.spread_columns(t.rows, t.names, names) for t in (self, other)
+        ]
+        rows, row_of_sample = building.merge_rows(
             sp.csr_array(sp.vstack(blocks, format="csr")),
             np.concatenate([self.row_of_sample, other.row_of_sample + self.num_rows]),
         )
@@ -332,16 +336,16 @@ class Concepts:
     ) -> tuple[str, ...] | None:
         """The descriptions of the names from this table or the other."""
         tables = [(table.names, table.descriptions) for table in (self, other)]
-        return _build.joined_descriptions(names, *tables)
+        return building.joined_descriptions(names, *tables)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the table to one npz file, atomically; `path` is kept as given."""
-        _saved.save(path, self._arrays())
+        saved.save(path, self._arrays())
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Concepts":
         """Read a table that `save` wrote; nothing is unpickled."""
-        return cls._checked(*_saved.load(path))
+        return cls._checked(*saved.load(path))
 
     def fingerprint(self) -> str:
         """SHA-256 of the names, the rows, the row of each sample and the ids, in hex.
@@ -361,7 +365,7 @@ class Concepts:
         return digest.hexdigest()
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        return _saved.arrays_of(
+        return saved.arrays_of(
             self.names, self.rows, self.row_of_sample, self.ids, self.descriptions
         )
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
 
-from invert_jax.core.objectives import auroc_score
+from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.core.ranking import HostRanks, rank_host
 from invert_jax.holdout import FormulaMasks, literals_of, without_literal
 from invert_jax.inputs import read_block

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from invert_jax.concepts import _build_wordnet
-from invert_jax.concepts._build_wordnet import TARGET, build, main, parse_synset
+from invert_jax.concepts.wordnet import making
+from invert_jax.concepts.wordnet.making import TARGET, build, main, parse_synset
 
 REPOSITORY = Path(__file__).parents[2]
 DATA_NOUN = Path("/usr/share/wordnet/data.noun")  # where Debian has it
@@ -86,4 +86,4 @@ def test_the_file_holds_no_definitions_and_is_small():
     assert all(line.count("\t") == 2 for line in synset_lines.splitlines())
     assert "|" not in synset_lines
     assert TARGET.stat().st_size < 1_300_000
-    assert TARGET == Path(_build_wordnet.__file__).with_name("wordnet_nouns.txt.gz")
+    assert TARGET == Path(making.__file__).with_name("wordnet_nouns.txt.gz")

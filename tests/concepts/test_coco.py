@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from invert_jax.concepts.files import from_file
+from invert_jax.concepts.files.reading import from_file
 from tests.concepts.written_files import ids_of, written
 
 COCO = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from invert_jax.concepts._crc32c import crc32c, crc32c_of_each
+from invert_jax.datasets.tfds.crc32c import crc32c, crc32c_of_each
 
 
 # RFC 3720, appendix B.4.

@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 import scipy.sparse as sp
 
-from invert_jax.concepts.files import from_file
+from invert_jax.concepts.files.reading import from_file
 from invert_jax.concepts.table import Concepts
 
 NUM_TRIALS = 150

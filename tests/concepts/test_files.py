@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 import invert_jax
-from invert_jax.concepts.files import from_file
+from invert_jax.concepts.files.reading import from_file
 from invert_jax.concepts.table import Concepts
 from tests.concepts.written_files import ids_of, written
 

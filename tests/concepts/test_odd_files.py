@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from invert_jax.concepts._coco import checked_grid
-from invert_jax.concepts.files import from_file
+from invert_jax.concepts.files.coco import checked_grid
+from invert_jax.concepts.files.reading import from_file
 from tests.concepts.written_files import ids_of, written
 
 COCO = {

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from invert_jax.concepts.synset_names import (
+from invert_jax.concepts.wordnet.matching import (
     SynsetMatches,
     _chosen,
     match_synsets,

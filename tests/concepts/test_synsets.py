@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invert_jax.concepts import synsets
-from invert_jax.concepts.synsets import (
+from invert_jax.concepts.wordnet import synsets
+from invert_jax.concepts.wordnet.synsets import (
     Synset,
     depth,
     find_synsets,
@@ -162,7 +162,7 @@ def test_an_unknown_id_is_refused(wnid):
 
 def test_nothing_is_read_before_it_is_needed():
     program = (
-        "import sys, invert_jax.concepts.wordnet as w\n"
+        "import sys, invert_jax.concepts.wordnet.hypernyms as w\n"
         "from invert_jax.concepts import synsets\n"
         "assert synsets._nouns.cache_info().currsize == 0\n"
         "assert len(w.imagenet_validation_labels()) == 50_000\n"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from invert_jax.concepts import _build, _distinct
+from invert_jax.concepts import building, distinct
 from invert_jax.concepts.table import Concepts
 from tests.concepts.tables import ids_of, named, random_masks
 
@@ -178,7 +178,7 @@ def test_colliding_hashes_change_nothing(rng, monkeypatch, convert):
     expected = named(masks)
     for name in ("_hash_sparse_rows", "_hash_packed_rows"):
         monkeypatch.setattr(
-            _distinct, name, lambda rows: np.zeros(rows.shape[0], np.uint64)
+            distinct, name, lambda rows: np.zeros(rows.shape[0], np.uint64)
         )
     collided = named(convert(masks))
     assert collided.fingerprint() == expected.fingerprint()
@@ -189,8 +189,8 @@ def test_colliding_hashes_change_nothing(rng, monkeypatch, convert):
 def test_tables_larger_than_a_block_are_handled_in_blocks(rng, monkeypatch, convert):
     masks = random_masks(rng, 500, 70, 0.02)
     expected = named(masks).fingerprint()
-    monkeypatch.setattr(_distinct, "_CHUNK", 16)
-    monkeypatch.setattr(_build, "_BLOCK", 256)
+    monkeypatch.setattr(distinct, "_CHUNK", 16)
+    monkeypatch.setattr(building, "_BLOCK", 256)
     assert named(convert(masks)).fingerprint() == expected
 
 

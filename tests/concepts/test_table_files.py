@@ -5,7 +5,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from invert_jax.concepts.files import from_file
+from invert_jax.concepts.files.reading import from_file
 from invert_jax.concepts.table import Concepts
 from tests.concepts.written_files import ids_of, written
 

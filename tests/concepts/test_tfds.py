@@ -3,9 +3,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from invert_jax.checks import checked_sizes
-from invert_jax.concepts._tfds_features import chosen_leaves
 from invert_jax.concepts.table import Concepts
-from invert_jax.concepts.tfds import _probabilities, from_tfds
+from invert_jax.concepts.tfds.chosen_features import chosen_leaves
+from invert_jax.concepts.tfds.gathering import _probabilities, from_tfds
 from invert_jax.sample_ids import position_ids
 from tests.concepts.tfds_datasets import (
     CLASSES,

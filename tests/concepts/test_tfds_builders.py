@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from invert_jax.concepts.tfds import from_tfds, tfds_batches
+from invert_jax.concepts.tfds.gathering import from_tfds
+from invert_jax.datasets.tfds.inputs import tfds_batches
 from tests.concepts.tfds_datasets import (
     NUM_EXAMPLES,
     EveryKind,
@@ -292,7 +293,7 @@ def test_a_damaged_copy_of_cifar10_names_the_record(tmp_path):
 
 WITHOUT_TENSORFLOW = """
 import sys
-from invert_jax.concepts.tfds import from_tfds, tfds_batches
+from invert_jax.concepts.tfds.gathering import from_tfds, tfds_batches
 assert "tensorflow_datasets" not in sys.modules
 for directory in sys.argv[1:]:
     concepts = from_tfds(directory, "train", quantiles=2, progress=False)

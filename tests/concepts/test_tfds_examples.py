@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from invert_jax.concepts.tfds import from_tfds, tfds_batches
+from invert_jax.concepts.tfds.gathering import from_tfds
+from invert_jax.datasets.tfds.inputs import tfds_batches
 from tests.concepts.tfds_datasets import by_hand, png, record_of
 
 f = tfds.features

@@ -7,7 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from invert_jax.concepts.tfds import tfds_batches
+from invert_jax.datasets.tfds.inputs import tfds_batches
 from tests.concepts.tfds_datasets import by_hand, png, record_of
 
 f = tfds.features

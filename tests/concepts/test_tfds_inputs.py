@@ -9,7 +9,8 @@ from PIL import Image
 
 import invert_jax as ij
 from invert_jax.activations import collect
-from invert_jax.concepts.tfds import from_tfds, tfds_batches
+from invert_jax.concepts.tfds.gathering import from_tfds
+from invert_jax.datasets.tfds.inputs import tfds_batches
 from tests.concepts.tfds_datasets import (
     NUM_EXAMPLES,
     by_hand,

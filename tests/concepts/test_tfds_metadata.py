@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from invert_jax.concepts.tfds import from_tfds, tfds_batches
+from invert_jax.concepts.tfds.gathering import from_tfds
+from invert_jax.datasets.tfds.inputs import tfds_batches
 from tests.concepts.test_file_fuzz import spoiled
 from tests.concepts.tfds_datasets import by_hand, png, prepared, record_of
 

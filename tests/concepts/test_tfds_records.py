@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from invert_jax.concepts._crc32c import crc32c
-from invert_jax.concepts._tfds_records import READERS, Shard, mask_crc, read_shard
+from invert_jax.datasets.tfds.crc32c import crc32c
+from invert_jax.datasets.tfds.records import READERS, Shard, mask_crc, read_shard
 from tests.concepts.tfds_files import WRITERS, tfrecord_bytes
 
 FORMATS = sorted(READERS)
@@ -28,7 +28,7 @@ def test_the_wanted_records_come_back_in_order(tmp_path, file_format, skip, take
 
 
 def test_records_larger_than_a_block_come_back(tmp_path, rng, monkeypatch):
-    monkeypatch.setattr("invert_jax.concepts._tfds_records._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("invert_jax.datasets.tfds.records._BLOCK_BYTES", 1000)
     records = [rng.bytes(length) for length in [10, 5000, 0, 999, 1, 3000]]
     for file_format in FORMATS:
         WRITERS[file_format](tmp_path / file_format, records)

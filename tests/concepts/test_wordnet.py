@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from invert_jax.concepts import wordnet
-from invert_jax.concepts.synsets import find_synsets, hypernym_closure, synset
 from invert_jax.concepts.table import Concepts
-from invert_jax.concepts.wordnet import (
+from invert_jax.concepts.wordnet import hypernyms
+from invert_jax.concepts.wordnet.hypernyms import with_hypernyms
+from invert_jax.concepts.wordnet.imagenet_classes import (
     imagenet,
     imagenet_validation_labels,
     imagenet_wnids,
-    with_hypernyms,
 )
+from invert_jax.concepts.wordnet.synsets import find_synsets, hypernym_closure, synset
 from invert_jax.formula.formula import Formula
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "imagenet_wordnet.json"
@@ -161,7 +161,7 @@ def test_labels_that_are_no_classes_are_refused(labels, error, message):
 
 
 def test_missing_validation_labels_say_what_to_install(monkeypatch):
-    monkeypatch.setattr(wordnet.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(hypernyms.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"tensorflow-datasets 4\.9\.9 or later"):
         imagenet_validation_labels()
 
@@ -193,7 +193,7 @@ def test_cifar10_gets_animal_vehicle_and_ungulate():
 def test_the_warning_points_at_the_line_of_the_caller():
     program = (
         "from invert_jax.concepts.table import Concepts\n"
-        "from invert_jax.concepts.wordnet import with_hypernyms\n"
+        "from invert_jax.concepts.wordnet.hypernyms import with_hypernyms\n"
         "with_hypernyms(Concepts.from_labels([0, 1], ['bird', 'deer']))\n"
     )
     command = [sys.executable, "-c", program]

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2
 
-from invert_jax.concepts._tfds_records import Shard, read_shard
+from invert_jax.datasets.tfds.records import Shard, read_shard
 from tests.concepts.tfds_files import write_tfrecord
 
 CLASSES = ["cat", "dog", "traffic light"]

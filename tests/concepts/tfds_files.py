@@ -4,8 +4,8 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from invert_jax.concepts._crc32c import crc32c
-from invert_jax.concepts._tfds_records import mask_crc
+from invert_jax.datasets.tfds.crc32c import crc32c
+from invert_jax.datasets.tfds.records import mask_crc
 
 
 def tfrecord_bytes(records: Sequence[bytes]) -> bytes:

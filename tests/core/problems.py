@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 
-from invert_jax.core import exact, packing, ranking
-from invert_jax.core.objectives import AUROC
-from invert_jax.core.search import Settings, search
+from invert_jax.core import exact, ranking
+from invert_jax.core.objectives.auroc import AUROC
+from invert_jax.core.search import packing
+from invert_jax.core.search.rules import Settings
+from invert_jax.core.search.search import search
 from tests import oracle
 
 

@@ -8,13 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from invert_jax.core import beam, exact
-from invert_jax.core.beam import PAD, Beam, comes_after, extensions_order
-from invert_jax.core.objectives import AUROC
+from invert_jax.core import exact
+from invert_jax.core.objectives.auroc import AUROC
+from invert_jax.core.search import beam, order
+from invert_jax.core.search.beam import PAD, Beam
+from invert_jax.core.search.order import comes_after, extensions_order
 from tests.core.problems import wide
 
 NUM_SAMPLES, MAX_LENGTH = 40, 3
-merge = jax.jit(partial(beam.merge, objective=AUROC, num_samples=NUM_SAMPLES))
+merge = jax.jit(partial(order.merge, objective=AUROC, num_samples=NUM_SAMPLES))
 
 
 def beam_of(formulas, size):

@@ -3,8 +3,14 @@
 import jax.numpy as jnp
 import numpy as np
 
-from invert_jax.core import candidates, exact
-from invert_jax.core.candidates import NEGATION_BIT, NUM_KINDS, OPERATOR_BIT, Pairs
+from invert_jax.core import exact
+from invert_jax.core.search import candidates
+from invert_jax.core.search.candidates import (
+    NEGATION_BIT,
+    NUM_KINDS,
+    OPERATOR_BIT,
+    Pairs,
+)
 from tests.core.problems import wide
 
 NUM_SAMPLES, NUM_MEMBERS, NUM_CONCEPTS = 24, 5, 40

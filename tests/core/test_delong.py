@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from invert_jax.core import delong, ranking
-from invert_jax.core.objectives import auroc_score
-from invert_jax.core.significance import log10_mannwhitney_greater
+from invert_jax.core import ranking
+from invert_jax.core.objectives.auroc import auroc_score
+from invert_jax.core.statistics import delong
+from invert_jax.core.statistics.mannwhitney import log10_mannwhitney_greater
 from invert_jax.held_out import FEW
 
 

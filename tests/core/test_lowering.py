@@ -12,9 +12,9 @@ from jax import export
 from jax.sharding import Mesh
 
 from invert_jax import blocks
-from invert_jax.core import packing
-from invert_jax.core.objectives import AUROC
-from invert_jax.core.packing import ConceptTable, Layout
+from invert_jax.core.objectives.auroc import AUROC
+from invert_jax.core.search import packing
+from invert_jax.core.search.packing import ConceptTable, Layout
 from tests.core.problems import settings
 
 NUM_SAMPLES, NUM_CONCEPTS, NUM_NEURONS = 10_000_000, 40, 4

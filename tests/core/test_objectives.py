@@ -10,7 +10,12 @@ import pytest
 from scipy import stats
 
 from invert_jax.core import exact
-from invert_jax.core.objectives import AUROC, approximate_auroc, auroc_loss, auroc_score
+from invert_jax.core.objectives.auroc import (
+    AUROC,
+    approximate_auroc,
+    auroc_loss,
+    auroc_score,
+)
 from tests import oracle
 from tests.core.problems import wide
 

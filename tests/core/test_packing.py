@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from invert_jax.core import exact, packing
-from invert_jax.core.packing import Layout
+from invert_jax.core import exact
+from invert_jax.core.search import packing
+from invert_jax.core.search.packing import Layout
 
 LARGEST_FLOAT = 1 << 24
 

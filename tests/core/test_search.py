@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from invert_jax.core.objectives import AUROC
-from invert_jax.core.packing import Layout
-from invert_jax.core.search import search
+from invert_jax.core.objectives.auroc import AUROC
+from invert_jax.core.search.packing import Layout
+from invert_jax.core.search.search import search
 from tests.core import problems
 from tests.core.problems import (
     Answer,

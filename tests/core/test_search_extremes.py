@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from invert_jax import blocks
-from invert_jax.core import packing
 from invert_jax.core.exact import MAX_SAMPLES
-from invert_jax.core.objectives import AUROC
-from invert_jax.core.packing import Layout
+from invert_jax.core.objectives.auroc import AUROC
+from invert_jax.core.search import packing
+from invert_jax.core.search.packing import Layout
 from tests.core import problems
 from tests.core.problems import Rows, expected_of_rows, settings, solve_rows
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from invert_jax.core.shortlist import GROUP, in_order, largest
+from invert_jax.core.search.shortlist import GROUP, in_order, largest
 
 
 def stable_order(scores):

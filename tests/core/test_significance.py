@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from invert_jax.core.significance import log10_mannwhitney
+from invert_jax.core.statistics.mannwhitney import log10_mannwhitney
 
 
 def of_samples(activations, mask):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from invert_jax.core import tails
+from invert_jax.core.statistics import tails
 
 
 def fitted(drawn):

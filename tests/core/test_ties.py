@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from invert_jax.core import ranking, ties
+from invert_jax.core import ranking
+from invert_jax.core.statistics import tie_patterns
 
 
 def midranks(activations):
@@ -14,13 +15,13 @@ def midranks(activations):
 def drawn_ties(groups, num_samples, drawn=()):
     """Of neurons with no ties but those of the groups."""
     tie_sums = (groups[:, :, 1].astype(float) ** 3 - groups[:, :, 1]).sum(1)
-    return ties.drawn_ties(groups, tie_sums, drawn, num_samples=num_samples)
+    return tie_patterns.drawn_ties(groups, tie_sums, drawn, num_samples=num_samples)
 
 
 def test_the_lowest_group_and_large_others_are_kept():
     # 40 samples: two lowest, then 3 of 1.0 (more than a twentieth), then 2 of 5.0.
     activations = [0.0, 0.0, 1.0, 1.0, 1.0, 5.0, 5.0, *range(10, 43)]
-    assert ties.large_groups(midranks(activations))[:3].tolist() == [
+    assert tie_patterns.large_groups(midranks(activations))[:3].tolist() == [
         [0, 2], [2, 3], [0, 0],
     ]  # fmt: skip
 
@@ -32,13 +33,13 @@ def test_large_groups_are_those_counted_one_by_one(rng, num_samples, num_levels)
     values, counts = np.unique(activations, return_counts=True)
     below = np.cumsum(counts) - counts
     large = (counts > 1) & ((values == values[0]) | (counts * 20 > num_samples))
-    if large[1:].any() and len(values) <= ties.NUM_GROUPS:
+    if large[1:].any() and len(values) <= tie_patterns.NUM_GROUPS:
         large = counts > 1
     expected = np.stack((below[large], counts[large]), axis=1)
 
-    found = ties.large_groups(midranks(activations))
+    found = tie_patterns.large_groups(midranks(activations))
 
-    assert found.shape == (ties.NUM_GROUPS, 2)
+    assert found.shape == (tie_patterns.NUM_GROUPS, 2)
     np.testing.assert_array_equal(found[: len(expected)], expected)
     assert not found[len(expected) :].any()
 
@@ -47,8 +48,10 @@ def test_large_groups_are_those_counted_one_by_one(rng, num_samples, num_levels)
 def test_midranks_of_a_pattern_are_those_it_came_from(rng, num_levels):
     # Every group of so few levels is large.
     ranked = midranks(rng.integers(num_levels, size=300))
-    pattern = ties.large_groups(ranked)
-    np.testing.assert_array_equal(ties.midranks_of(pattern, num_samples=300), ranked)
+    pattern = tie_patterns.large_groups(ranked)
+    np.testing.assert_array_equal(
+        tie_patterns.midranks_of(pattern, num_samples=300), ranked
+    )
 
 
 def test_devices_count_ties_as_the_host_does(rng):
@@ -61,19 +64,19 @@ def test_devices_count_ties_as_the_host_does(rng):
 
 @pytest.mark.parametrize("num_samples", [1, 2, 3, 10, 1000, 10_000_000])
 def test_the_grid_ends_at_nothing_and_at_all_with_small_steps(num_samples):
-    grid = ties.end_grid(num_samples)
+    grid = tie_patterns.end_grid(num_samples)
     assert grid[0] == 0 and grid[-1] == num_samples
     shares = 1 - grid[1:] / num_samples
     variances = 1 - shares**3
     # Whole samples leave no finer step: rounding adds less than one of them.
-    largest = 1 / ties.GRID_STEP + 1 / grid[1:-1]
+    largest = 1 / tie_patterns.GRID_STEP + 1 / grid[1:-1]
     assert (variances[1:] / variances[:-1] <= largest).all()
     assert len(grid) < 200
 
 
 def test_deviations_of_neighbors_on_the_grid_differ_as_little_as_is_said():
     # The last points of 10**10 samples, none of which is rounded much.
-    shares = 1 - ties.end_grid(10**10)[-40:] / 1e10
+    shares = 1 - tie_patterns.end_grid(10**10)[-40:] / 1e10
     deviations = np.sqrt(1 - shares**3)
     assert 1.04 < (deviations[1:] / deviations[:-1]).max() < 1.0443
 
@@ -87,7 +90,7 @@ def test_neurons_share_the_next_smaller_pattern(rng):
     for size, pattern, untied in zip(lowest, drawn.patterns, drawn.untied, strict=True):
         assert pattern in ((), ((0, size - untied),))
         assert 0 <= untied <= size
-    on_grid = num_samples - ties.end_grid(num_samples)
+    on_grid = num_samples - tie_patterns.end_grid(num_samples)
     next_smaller = [on_grid[on_grid <= size].max() for size in lowest]
     np.testing.assert_array_equal(lowest - drawn.untied, next_smaller)
     assert len(set(drawn.patterns)) < 40
@@ -97,23 +100,23 @@ def test_neurons_share_the_next_smaller_pattern(rng):
 
 def test_counts_keep_all_their_groups_and_more_values_the_large_ones():
     counts = np.repeat(np.arange(6), [500, 300, 150, 45, 4, 1])
-    assert ties.large_groups(midranks(counts))[:6].tolist() == [
+    assert tie_patterns.large_groups(midranks(counts))[:6].tolist() == [
         [0, 500], [500, 300], [800, 150], [950, 45], [995, 4], [0, 0],
     ]  # fmt: skip
     many = np.r_[counts[:-50], 10 + np.arange(50) // 2]
-    assert ties.large_groups(midranks(many))[:4].tolist() == [
+    assert tie_patterns.large_groups(midranks(many))[:4].tolist() == [
         [0, 500], [500, 300], [800, 150], [0, 0],
     ]  # fmt: skip
 
 
 def test_groups_are_moved_inward_or_by_their_common_boundary(rng):
-    num_samples, least = 500, 500 / ties.PARTS + 1
+    num_samples, least = 500, 500 / tie_patterns.PARTS + 1
     for _ in range(100):
         ranked = midranks(rng.geometric(rng.uniform(0.01, 0.9), size=num_samples))
-        (own,) = ties.patterns_of(ties.large_groups(ranked)[None])
+        (own,) = tie_patterns.patterns_of(tie_patterns.large_groups(ranked)[None])
         ends = {start for start, _ in own} | {start + size for start, size in own}
         shared = {start for start, _ in own} & {start + size for start, size in own}
-        moved = ties.on_grid(own, num_samples=num_samples)
+        moved = tie_patterns.on_grid(own, num_samples=num_samples)
         for start, size in moved:
             inside = (a <= start and start + size <= a + count for a, count in own)
             near = min(
@@ -132,16 +135,16 @@ def test_groups_are_moved_inward_or_by_their_common_boundary(rng):
 
 @pytest.mark.parametrize("boundary", [60, 400, 500, 777, 937])
 def test_a_boundary_moves_once_and_to_where_the_scores_vary_more(boundary):
-    ((_, below), (start, above)) = ties.on_grid(
+    ((_, below), (start, above)) = tie_patterns.on_grid(
         ((0, boundary), (boundary, 1000 - boundary)), num_samples=1000
     )
     assert start == below and below + above == 1000
     assert abs(start - 500) <= abs(boundary - 500)
-    assert abs(start - boundary) <= 1000 / ties.PARTS
+    assert abs(start - boundary) <= 1000 / tie_patterns.PARTS
 
 
 def test_a_group_on_the_grid_stays_as_it_is():
-    grid = ties.end_grid(1000)
+    grid = tie_patterns.end_grid(1000)
     point, next_point = grid[5:7].tolist()
     for below, above in ((0, point), (point, next_point), (next_point, 0)):
         groups = np.array([[[below, 1000 - below - above]]])
@@ -151,11 +154,13 @@ def test_a_group_on_the_grid_stays_as_it_is():
 
 
 def test_up_to_64_patterns_are_drawn_as_they_are_and_more_on_the_grid():
-    few = {((0, 300 + k), (300 + k, 700 - k)) for k in range(ties.MOST_OWN)}
+    few = {((0, 300 + k), (300 + k, 700 - k)) for k in range(tie_patterns.MOST_OWN)}
     zeros = {((0, 900 + k),) for k in range(3)}
 
     def draw(patterns, from_below=False):
-        return ties.patterns_to_draw(patterns, num_samples=1000, from_below=from_below)
+        return tie_patterns.patterns_to_draw(
+            patterns, num_samples=1000, from_below=from_below
+        )
 
     assert few < set(draw(few | zeros)) and not zeros & set(draw(few | zeros))
     assert set(draw(zeros, from_below=True)) == zeros
@@ -188,13 +193,15 @@ def test_up_to_64_patterns_are_drawn_as_they_are_and_more_on_the_grid():
 )  # fmt: skip
 def test_ties_that_the_draws_do_not_have_are_told(activations, largest, is_moved):
     ranks = ranking.rank_host(np.asarray(activations, np.float64))
-    groups = ties.large_groups(ranks.midranks)[None]
+    groups = tie_patterns.large_groups(ranks.midranks)[None]
     sums = np.array([ranks.tie_sum])
-    drawn = ties.drawn_ties(groups, sums, (), num_samples=100)
+    drawn = tie_patterns.drawn_ties(groups, sums, (), num_samples=100)
     assert drawn.is_moved.tolist() == [is_moved]
     assert drawn.largest[0] == largest or max(largest, drawn.largest[0]) < 2
     # With draws of its own only the small groups are lacking.
-    own = ties.drawn_ties(groups, sums, ties.patterns_of(groups), num_samples=100)
+    own = tie_patterns.drawn_ties(
+        groups, sums, tie_patterns.patterns_of(groups), num_samples=100
+    )
     assert own.untied[0] == 0 and not own.is_moved[0]
     assert own.largest[0] == drawn.largest[0]
 
@@ -207,7 +214,7 @@ def test_the_spread_is_what_the_places_in_the_runs_vary(rng, pattern):
     # in which run or group each of them is.
     num_samples, num_positives = 1000, 200
     groups = np.reshape(pattern, (-1, 2)).astype(np.int64)
-    ranked = ties.midranks_of(groups, num_samples=num_samples)
+    ranked = tie_patterns.midranks_of(groups, num_samples=num_samples)
     run = np.zeros(num_samples, int)
     for number, (start, size) in enumerate(pattern, 1):
         run[start : start + size], run[start + size :] = 2 * number - 1, 2 * number
@@ -215,5 +222,5 @@ def test_the_spread_is_what_the_places_in_the_runs_vary(rng, pattern):
     sums = [rng.choice(left, num_positives, replace=False).sum() for _ in range(4000)]
     # A step is N in doubled midranks; drawing without replacement takes a fifth off.
     found = np.var(sums) / num_samples**2 / (1 - num_positives / num_samples)
-    expected = num_positives * ties.spread(pattern, num_samples=num_samples)
+    expected = num_positives * tie_patterns.spread(pattern, num_samples=num_samples)
     assert found == pytest.approx(expected, rel=0.1)

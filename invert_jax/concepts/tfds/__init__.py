@@ -1,0 +1,1 @@
+"""Concepts from the labels of TFDS data sets."""

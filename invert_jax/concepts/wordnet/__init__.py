@@ -1,0 +1,1 @@
+"""What WordNet says that names are, and the classes of ImageNet."""

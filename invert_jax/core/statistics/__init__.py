@@ -1,0 +1,1 @@
+"""Significance: pure functions of arrays."""

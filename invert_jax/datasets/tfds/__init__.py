@@ -1,0 +1,1 @@
+"""TFDS data sets as they are on disk, read without TensorFlow."""
