@@ -32,10 +32,12 @@ from jaxtyping import Float32, Int
 from timing import Stopwatch, Timing, measure, median_of
 
 import invert_jax as ij
-from invert_jax import jobs
 from invert_jax.activations.array import Activations
+from invert_jax.concepts import synonyms
 from invert_jax.concepts.table import Concepts
-from invert_jax.explanations import Explanations
+from invert_jax.engine import layer_search
+from invert_jax.engine.plan import Plan, plan_search, spans_of
+from invert_jax.explanations.explanations import Explanations
 from invert_jax.settings import SearchSettings
 
 SEARCH = SearchSettings(max_length=3, beam_size=3, min_fraction=0.002, max_fraction=0.5)
@@ -47,17 +49,19 @@ NEURONS_TOGETHER = 64
 class Prepared(NamedTuple):
     """A layer to explain, and what searches it."""
 
-    job: jobs.Job
-    plan: jobs.Plan
+    job: layer_search.Job
+    plan: Plan
 
 
 def prepare(layer: Activations, concepts: Concepts) -> Prepared:
     """The steps of `explain` before its first block."""
     neurons = np.arange(layer.num_neurons)
-    searched = jobs.searched_columns(concepts)
-    job = jobs.Job(layer, neurons, None, concepts, searched, SEARCH, QUIET, None)
+    searched = synonyms.searched_columns(concepts)
+    job = layer_search.Job(
+        layer, neurons, None, concepts, searched, SEARCH, QUIET, None
+    )
     assert searched.table is not None
-    plan = jobs.plan_search(searched.table, SEARCH, QUIET, count=len(neurons))
+    plan = plan_search(searched.table, SEARCH, QUIET, count=len(neurons))
     return Prepared(job, plan)
 
 
@@ -71,7 +75,7 @@ def time_phases(layer: Activations, concepts: Concepts) -> dict[str, Timing]:
             found = plan.program(weights, is_active, table)
             return jax.block_until_ready(found)
 
-    spans = jobs.spans_of(layer.num_neurons, plan.size)
+    spans = spans_of(layer.num_neurons, plan.size)
     with Stopwatch() as whole:
         for found in plan.blocks.run(program, job._read, spans, plan.size):
             with assembling:

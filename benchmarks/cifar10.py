@@ -31,7 +31,7 @@ from report import markdown
 from timing import Stopwatch, append_line, environment, peak_memory
 
 import invert_jax as ij
-from invert_jax.explanations import LABELED
+from invert_jax.explanations.record import LABELED
 
 LAYERS = ("edges", "shapes", "parts", "hidden", "logits")
 BATCH_SIZE = 64

@@ -1,4 +1,4 @@
-"""Progress of long work, with a rate, on the error stream."""
+"""The one progress bar of long work, on the error stream."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,22 +16,52 @@ from rich.text import Text
 
 
 class RateColumn(ProgressColumn):
-    """Samples done, and samples per second."""
+    """Things done, and things per second."""
+
+    def __init__(self, things: str):
+        super().__init__()
+        self.things = things
 
     def render(self, task: Task) -> Text:
         """The text of one task."""
         done = task.completed - task.fields["start_at"]
         rate = done / task.elapsed if task.elapsed else 0.0
-        return Text(f"{int(task.completed):,} samples, {rate:,.0f}/s")
+        return Text(f"{int(task.completed):,} {self.things}, {rate:,.0f}/s")
 
 
 @contextmanager
-def sample_progress(
-    title: str, total: int | None, *, start: int = 0, show: bool
+def progress_bar(
+    title: str,
+    total: int | None,
+    *,
+    things: str,
+    show: bool,
+    start: int = 0,
+    stays: bool = False,
 ) -> Iterator[Callable[[int], None]]:
-    """Shows a bar and gives the function that moves it on by a number of samples."""
-    columns = (TextColumn(title), BarColumn(), RateColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
+    """Shows a bar and gives the function that moves it on.
+
+    Args:
+        title: What is being done; names in it are not markup.
+        total: Things in all; None if that is not known.
+        things: What is counted, such as "neurons".
+        show: Whether to show anything.
+        start: Things done before.
+        stays: Whether the bar stays when all is done.
+
+    >>> with progress_bar("count", 3, things="numbers", show=False) as advance:
+    ...     advance(3)
+    """
+    columns = (
+        TextColumn(title, markup=False),
+        BarColumn(),
+        RateColumn(things),
+        TimeElapsedColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, disable=not show, transient=not stays
+    ) as bar:
         task = bar.add_task(title, total=total, completed=start, start_at=start)
-        yield lambda num_samples: bar.advance(task, num_samples)
+        yield lambda count: bar.advance(task, count)
         bar.update(task, total=bar.tasks[task].completed)

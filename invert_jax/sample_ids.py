@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from invert_jax.checks import listed
-from invert_jax.concepts.distinct import distinct_packed_rows, group_equal_keys
 
 
 def position_names(shape: tuple[int, ...]) -> Shaped[np.ndarray, " positions"]:
@@ -42,34 +41,52 @@ def position_ids(
     return kept
 
 
-def checked_ids(ids: object, num_samples: int) -> Shaped[np.ndarray, " samples"] | None:
-    """A read-only copy of the sample ids as int64 or str, unique, one per sample.
+def checked_ids(ids: object, num_samples: int) -> Shaped[np.ndarray, " samples"]:
+    """A copy of the sample ids as int64 or str, one per sample.
 
-    >>> checked_ids(["img1", "img2"], 2).tolist()
+    >>> checked_ids([b"a.png", b"b.png"], 2).tolist()
+    ['a.png', 'b.png']
+    """
+    array = id_array(ids)
+    if array.ndim != 1 or len(array) != num_samples:
+        raise ValueError(
+            "`ids` must hold one id per sample, on one axis; "
+            f"got shape {array.shape} for {num_samples} samples."
+        )
+    return array
+
+
+def distinct_ids(
+    ids: object, num_samples: int
+) -> Shaped[np.ndarray, " samples"] | None:
+    """The same, read-only and refused if two samples share one; None stays None.
+
+    >>> distinct_ids(["img1", "img2"], 2).tolist()
     ['img1', 'img2']
     """
     if ids is None:
         return None
-    array = ids_array(ids)
-    if array.ndim != 1 or len(array) != num_samples:
-        raise ValueError(
-            f"`ids` must have one id per sample, {num_samples} in one dimension; got "
-            f"shape {array.shape}."
+    array = checked_ids(ids, num_samples)
+    values = array.tolist()
+    num_repeated = num_samples - len(set(values))
+    if num_repeated:
+        first: dict[object, int] = {}
+        second = next(
+            i for i, value in enumerate(values) if first.setdefault(value, i) != i
         )
-    first, group = _equal_ids(array)
-    if len(first) < num_samples:
-        second = int(np.flatnonzero(first[group] != np.arange(num_samples))[0])
         raise ValueError(
-            f"`ids` must be unique; got {array[second].item()!r} for samples "
-            f"{first[group[second]]} and {second}, and {num_samples - len(first)} "
-            "repeated in all."
+            f"`ids` must be unique; got {values[second]!r} for samples "
+            f"{first[values[second]]} and {second}, and {num_repeated} repeated in all."
         )
     array.flags.writeable = False
     return array
 
 
-def ids_array(ids: object) -> np.ndarray:
-    """A fresh int64 or str array of the ids, as narrow as they allow."""
+def id_array(ids: object) -> np.ndarray:
+    """A fresh int64 or str array of the ids, as narrow as they allow.
+
+    Bytes are read as UTF-8.
+    """
     if isinstance(ids, str | bytes):
         raise TypeError(f"`ids` must be a list of ids; got the one id {ids!r}.")
     array = np.asarray(ids) if hasattr(ids, "dtype") else None
@@ -80,9 +97,9 @@ def ids_array(ids: object) -> np.ndarray:
     if array.dtype.kind in "TU":
         width = int(np.strings.str_len(array).max(initial=1))
         return array.astype(f"U{width}")
-    if array.dtype.kind not in "iu":
+    if array.dtype.kind not in "iu" and array.size:
         raise TypeError(
-            f"`ids` must be integers or strings; got {array.dtype}; use "
+            f"`ids` must be whole numbers or strings; got dtype {array.dtype}; use "
             "ids.astype(str) or ids.astype(int)."
         )
     if array.dtype.kind == "u" and array.max(initial=0) > np.iinfo(np.int64).max:
@@ -115,22 +132,13 @@ def _decoded(ids: np.ndarray) -> np.ndarray:
         ) from None
 
 
-def _equal_ids(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Groups of equal ids; text is compared as bytes, sorting it is slow."""
-    if ids.dtype.kind == "U":
-        return distinct_packed_rows(
-            np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), -1)
-        )
-    return group_equal_keys(ids)
-
-
 def positions_of_ids(wanted: object, ids: np.ndarray) -> Int[np.ndarray, " wanted"]:
     """Where each wanted id is among the ids.
 
     >>> positions_of_ids(["c", "a"], np.array(["a", "b", "c"])).tolist()
     [2, 0]
     """
-    wanted = ids_array(wanted)
+    wanted = id_array(wanted)
     if wanted.dtype.kind != ids.dtype.kind:
         raise ValueError(
             f"`ids` must be of the kind of the table's, {ids.dtype}; got "
@@ -174,14 +182,26 @@ def joined_ids(
     return ids
 
 
-def stacked_ids(ids: np.ndarray | None, others: np.ndarray | None) -> np.ndarray | None:
-    """The ids of two stacked tables; either both have them or none."""
-    if ids is None and others is None:
-        return None
-    if ids is None or others is None or ids.dtype.kind != others.dtype.kind:
-        got = [None if each is None else each.dtype for each in (ids, others)]
+def stacked_ids(
+    ids: Shaped[np.ndarray, " samples"] | None,
+    others: Shaped[np.ndarray, " others"] | None,
+) -> Shaped[np.ndarray, " all"] | None:
+    """The ids of both, which must be different and of one kind; None if none has any.
+
+    >>> stacked_ids(np.array([1, 2]), np.array([3]))
+    array([1, 2, 3])
+    """
+    kinds = [None if each is None else each.dtype.kind for each in (ids, others)]
+    if kinds[0] != kinds[1]:
         raise ValueError(
-            "`stack` needs ids of the same kind in both tables, or in neither; got "
-            f"{got[0]} and {got[1]}; set or drop them by `with_ids`."
+            "`other` must have ids if this has, and of the same kind; got dtype kinds "
+            f"{kinds[0]} and {kinds[1]}; set or drop them."
+        )
+    if ids is None or others is None:
+        return None
+    twice = np.intersect1d(ids, others)
+    if len(twice):
+        raise ValueError(
+            f"`other` must hold other samples; got {twice[0].item()!r} in both."
         )
     return np.concatenate([ids, others])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import invert_jax as ij
-from tests import worlds
-from tests.worlds import QUIET, explain
+from tests import small_runs
+from tests.repository import ROOT
+from tests.small_runs import QUIET, explain
 
 
 def parameters(function):
@@ -87,7 +88,7 @@ def test_every_public_name_is_documented():
 
 
 def test_the_main_job_reads_as_in_the_documentation(tmp_path):
-    world = worlds.make_world()
+    world = small_runs.make_world()
     explanations = explain(world.activations, world.concepts, options=QUIET)
 
     assert explanations.scores.shape == explanations.num_positives.shape == (8, 3)
@@ -120,7 +121,7 @@ def test_importing_loads_nothing_heavy():
     )
     shown = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": str(worlds.ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,

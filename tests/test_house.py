@@ -15,64 +15,38 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "invert_jax"
 
-# Every file of the package, in the layers of the house from the ground up. A file
-# imports from lower layers and from its own.
-LAYERS = {
-    "core": """
-        core/__init__ core/beam core/candidates core/delong core/exact core/nulls
-        core/objectives core/packing core/ranking core/search core/shortlist
-        core/significance core/tails core/ties
-    """,
-    "formula": "formula version",
-    "activations": """
-        activations/__init__ activations/appending activations/array
-        activations/batches activations/capture activations/collection
-        activations/directions activations/files activations/fingerprint
-        activations/function activations/linen activations/listing activations/nnx
-        activations/pooling activations/progress activations/running activations/store
-        activations/subject
-    """,
-    "concepts": """
-        concepts/__init__ concepts/_build concepts/_build_wordnet concepts/_checks
-        concepts/_coco concepts/_crc32c concepts/_distinct concepts/_images
-        concepts/_json concepts/_names_file concepts/_npz concepts/_saved
-        concepts/_tabular concepts/_tfds_builder concepts/_tfds_coders
-        concepts/_tfds_columns concepts/_tfds_features concepts/_tfds_inputs
-        concepts/_tfds_maps concepts/_tfds_records concepts/_tfds_source
-        concepts/_tfds_values concepts/files concepts/synset_names concepts/synsets
-        concepts/table concepts/tfds concepts/wordnet
-    """,
-    "explanations": """
-        settings significance held_out positions explanations tables displays exports
-        lookups
-    """,
-    "engine": "options inputs keys parts blocks splits holdout jobs engine places",
-    "audits": "drawing nulls",
-    "reports": """
-        comparison overlaps reports/__init__ reports/behavior
-        reports/comparing reports/evidence reports/heat reports/inputs reports/packing
-        reports/page reports/payload reports/pictures reports/plots reports/rendering
-        reports/summary reports/words
-    """,
-    "public names": "__init__",
-    "demo": """
-        demo/__init__ demo/attributes demo/checks demo/digits demo/files demo/job
-        demo/labels demo/network demo/screen
-    """,
-    "cli": """
-        sources cli/__init__ cli/collect cli/demo cli/explain cli/main
-        cli/compare cli/null cli/report cli/words
-        __main__
-    """,
-}
-# The two inputs do not know each other; what reads TFDS data sets also makes inputs
-# of models from them.
-NEITHER_KNOWS = {("concepts", "activations"), ("activations", "concepts")}
-LET_THROUGH = {
-    ("concepts/_tfds_inputs", "activations/batches"),
-    ("concepts/tfds", "activations/progress"),
-}
+# The folders and the files beside them, in the floors of the house from the ground up:
+# what stands on a floor imports from lower floors and from its own.
+FLOORS = (
+    "core formula checks disk progress sample_ids version",
+    "settings datasets",
+    "concepts activations",
+    "explanations",
+    "engine",
+    "analyses",
+    "reports",
+    "__init__",
+    "demo",
+    "cli __main__",
+)
+# Two rooms of one floor that do not know each other: the two inputs.
+APART = ({"concepts", "activations"},)
+# What `import invert_jax` does not load.
 HEAVY = {"flax", "tensorflow_datasets", "tensorflow", "optax", "matplotlib", "pandas"}
+# What may be imported where it is used: slow to load, or an extra.
+LATE = HEAVY | {
+    "h5py",
+    "jinja2",
+    "scipy.stats",
+    "pyarrow",
+    "PIL",
+    "tensorstore",
+    "rich",
+    "sklearn",
+    "array_record",
+    "etils",
+    "importlib_resources",
+}
 CORE_IMPORTS = {"invert_jax", "jax", "jaxtyping", "numpy", "scipy"}
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -81,8 +55,7 @@ DISTRIBUTIONS = {
 }
 LONGEST_FILE = 400
 
-LAYER_OF = {file: layer for layer, listed in LAYERS.items() for file in listed.split()}
-HEIGHT = {layer: height for height, layer in enumerate(LAYERS)}
+HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms.split()}
 FILES = sorted(str(path.relative_to(PACKAGE))[:-3] for path in PACKAGE.rglob("*.py"))
 every_file = pytest.mark.parametrize("file", FILES)
 
@@ -100,75 +73,99 @@ def file_of(module):
     return None
 
 
-def is_for_types(node):
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+def room_of(file):
+    """The folder of a file under the roof, or the file itself."""
+    return file.split("/")[0]
 
 
 def import_nodes(tree, *, inside_functions):
-    """The imports that run: not those for type checkers alone."""
+    """The imports of a file, those for type checkers among them."""
     for node in ast.iter_child_nodes(tree):
         is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node
-        elif not is_for_types(node) and (inside_functions or not is_function):
+        elif inside_functions or not is_function:
             yield from import_nodes(node, inside_functions=inside_functions)
 
 
+def modules_of(node):
+    """The dotted names that an import reads; of `from a import b` a.b if a module."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    assert node.level == 0 and node.module, "imports are absolute"
+    for alias in node.names:
+        name = f"{node.module}.{alias.name}"
+        yield name if file_of(name) or name in LATE else node.module
+
+
 def imported_modules(file, *, inside_functions=True):
-    """The dotted names that a file imports; of `from a import b` a.b if a module."""
+    """The dotted names that a file imports."""
     for node in import_nodes(parse(file), inside_functions=inside_functions):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-            continue
-        assert node.level == 0 and node.module, "imports are absolute"
-        for alias in node.names:
-            name = f"{node.module}.{alias.name}"
-            ours = node.module.split(".")[0] == "invert_jax"
-            yield name if ours and file_of(name) else node.module
+        yield from modules_of(node)
 
 
 def imported_files(file, **choices):
     modules = imported_modules(file, **choices)
-    return {file_of(m) for m in modules if m.split(".")[0] == "invert_jax"}
+    return {file_of(m) for m in modules if m.split(".")[0] == "invert_jax"} - {None}
 
 
-def test_every_file_has_its_layer_and_every_file_listed_exists():
-    listed = list(itertools.chain(*(names.split() for names in LAYERS.values())))
-    assert len(listed) == len(set(listed))
-    assert set(FILES) - set(listed) == set(), "give each new file a layer in LAYERS"
-    assert set(listed) - set(FILES) == set(), "take what is gone out of LAYERS"
+def test_every_room_has_its_floor_and_every_room_listed_exists():
+    rooms = {room_of(file) for file in FILES}
+    assert rooms == set(HEIGHT)
+    assert len(HEIGHT) == sum(len(floor.split()) for floor in FLOORS)
 
 
 @every_file
 def test_imports_run_downward_only(file):
-    layer = LAYER_OF.get(file)
-    if layer is None:
-        pytest.skip("has no layer yet, which the test above reports")
-    for imported in imported_files(file) - {None}:
-        below = LAYER_OF.get(imported, layer)
-        crosses = (layer, below) in NEITHER_KNOWS
-        assert HEIGHT[below] <= HEIGHT[layer], f"{file} imports {imported} above it"
-        assert not crosses or (file, imported) in LET_THROUGH, f"{file}: {imported}"
+    room = room_of(file)
+    for imported in imported_files(file):
+        below = room_of(imported)
+        assert HEIGHT[below] <= HEIGHT[room], f"{file} imports {imported} above it"
+        assert {room, below} not in APART, f"{file} imports {imported}"
 
 
-def test_no_files_import_each_other_as_they_are_loaded():
-    graph = {file: imported_files(file, inside_functions=False) for file in FILES}
+def test_no_files_import_each_other():
+    """Nor do those that import inside functions, or for type checkers alone."""
+    graph = {file: imported_files(file) for file in FILES}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"imports in a circle: {error.args[1]}")
 
 
+def is_late(module):
+    """Whether a module is one of `LATE`, or of ours and loads one itself."""
+    file = file_of(module) if module.split(".")[0] == "invert_jax" else None
+    if file is None:
+        return module in LATE or module.split(".")[0] in LATE
+    return any(map(is_late, imported_modules(file, inside_functions=False)))
+
+
+@every_file
+def test_imports_inside_functions_are_of_what_is_slow_to_load_or_an_extra(file):
+    tree = parse(file)
+    outside = set(import_nodes(tree, inside_functions=False))
+    inside = set(import_nodes(tree, inside_functions=True)) - outside
+    early = [m for node in inside for m in modules_of(node) if not is_late(m)]
+    assert early == []
+
+
 def test_the_imports_read_from_the_source_are_those_that_run():
     """The reader above sees what Python does, in a file that imports in every way."""
-    assert imported_files("core/search") >= {"core/exact", "core/beam", "core/packing"}
+    assert imported_files("core/search/search") >= {
+        "core/exact", "core/search/beam", "core/search/packing",
+    }  # fmt: skip
     assert "numpy" in set(imported_modules("core/exact"))
+    assert "flax" not in set(imported_modules("cli/demo"))
     assert file_of("invert_jax") == "__init__"
     assert file_of("invert_jax.concepts") == "concepts/__init__"
     assert file_of("invert_jax.core.exact.Wide") is None
+    assert is_late("invert_jax.activations.capture.linen")
+    assert not is_late("invert_jax.core.exact")
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if LAYER_OF.get(f) == "core"])
+@pytest.mark.parametrize("file", [f for f in FILES if room_of(f) == "core"])
 def test_the_core_knows_arrays_only(file):
     packages = {module.split(".")[0] for module in imported_modules(file)}
     assert packages - sys.stdlib_module_names <= CORE_IMPORTS

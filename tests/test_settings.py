@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invert_jax.settings import SearchSettings, fraction_of_few
-from tests.worlds import as_in_production
+from tests.small_runs import as_in_production
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import ArrayLike
 
+from invert_jax.sample_ids import checked_ids, stacked_ids
+
 FLOATS_BEYOND_NUMPY = (np.dtype(ml_dtypes.bfloat16),)
 
 
@@ -201,68 +203,8 @@ def checked_names(names: Sequence | None, num_neurons: int) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def checked_ids(ids: ArrayLike, num_samples: int) -> Shaped[np.ndarray, " samples"]:
-    """`ids` as int64 or str, one per sample."""
-    array = np.asarray(ids)
-    if array.ndim != 1 or len(array) != num_samples:
-        raise ValueError(
-            "`ids` must hold one id per sample, on one axis; "
-            f"got shape {array.shape} for {num_samples} samples."
-        )
-    return id_array(array)
-
-
-def stacked_ids(
-    ids: Shaped[np.ndarray, " samples"] | None,
-    others: Shaped[np.ndarray, " others"] | None,
-) -> Shaped[np.ndarray, " all"] | None:
-    """The ids of both, which must be different and of one kind; None if none has any.
-
-    >>> stacked_ids(np.array([1, 2]), np.array([3]))
-    array([1, 2, 3])
-    """
-    kinds = [None if each is None else each.dtype.kind for each in (ids, others)]
-    if kinds[0] != kinds[1]:
-        raise ValueError(
-            "`other` must have ids if this has, and of the same kind; got dtype kinds "
-            f"{kinds[0]} and {kinds[1]}."
-        )
-    if ids is None or others is None:
-        return None
-    twice = np.intersect1d(ids, others)
-    if len(twice):
-        raise ValueError(
-            f"`other` must hold other samples; got {twice[0].item()!r} in both."
-        )
-    return np.concatenate([ids, others])
-
-
 def _few(value: object) -> str:
     """A value, or the beginning of a long list of names."""
     if isinstance(value, tuple) and len(value) > 3:
         return f"{len(value)} names such as {', '.join(value[:3])}"
     return repr(value)
-
-
-def id_array(ids: Shaped[np.ndarray, " samples"]) -> Shaped[np.ndarray, " samples"]:
-    """`ids` as int64 or str; bytes are read as UTF-8.
-
-    >>> id_array(np.array([b"a.png", b"b.png"]))
-    array(['a.png', 'b.png'], dtype='<U5')
-    """
-    if ids.dtype.kind == "S":
-        try:
-            return np.char.decode(ids, "utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"`ids` must be text in UTF-8; got {error.object!r}."
-            ) from error
-    if ids.dtype.kind == "U" or len(ids) == 0:
-        return ids
-    if ids.dtype.kind in "iu":
-        if ids.max() > np.iinfo(np.int64).max:
-            raise ValueError(f"`ids` must be below 2**63; got {ids.max()}.")
-        return ids.astype(np.int64)
-    if ids.dtype.kind in "OT" and all(isinstance(each, str) for each in ids):
-        return ids.astype(str)
-    raise TypeError(f"`ids` must be whole numbers or strings; got dtype {ids.dtype}.")

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import PyTree, Shaped
 from numpy.typing import ArrayLike
 
-from invert_jax.activations.array import id_array
 from invert_jax.datasets.batch import Batch
+from invert_jax.sample_ids import id_array
 
 
 class FullBatch(NamedTuple):
@@ -181,7 +181,7 @@ def _refuse_arrays(batches: Iterable) -> None:
 
 def _as_batch(item: Any, index: int) -> Batch:
     batch = item if isinstance(item, Batch) else Batch(item)
-    ids = None if batch.ids is None else id_array(np.asarray(batch.ids))
+    ids = None if batch.ids is None else id_array(batch.ids)
     where = batch.where
     if isinstance(where, Mapping):  # jax would sort a dict, and the first match counts
         where = OrderedDict(where)

@@ -3,8 +3,12 @@
 import argparse
 from collections.abc import Iterable
 
+from invert_jax.activations import Batch, layers
+from invert_jax.activations.collecting.collection import collect
 from invert_jax.cli.sources import TFDS, split_tfds
+from invert_jax.cli.subject import load_subject
 from invert_jax.cli.words import add_quiet, make
+from invert_jax.datasets.tfds.inputs import tfds_batches
 
 ABOUT = """\
 Run your model on data and write what each neuron does to a store that `invert-jax
@@ -73,10 +77,6 @@ def add_to(commands) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Collect the layers and say what was written."""
-    from invert_jax.activations import layers
-    from invert_jax.activations.collecting.collection import collect
-    from invert_jax.cli.subject import load_subject
-
     if parsed.output is None and not parsed.list:
         raise ValueError("-o must name a folder for the activations; or give --list.")
     subject = load_subject(parsed.factory)
@@ -126,8 +126,6 @@ def _batches(parsed: argparse.Namespace, subject) -> Iterable:
         raise ValueError("--data must not be given: the factory returns `batches`.")
     if not parsed.data.startswith(TFDS):
         raise ValueError(f"--data must be tfds:NAME:SPLIT; got {parsed.data!r}.")
-    from invert_jax.datasets.tfds.inputs import tfds_batches
-
     return tfds_batches(
         *split_tfds(parsed.data),
         batch_size=parsed.batch_size,
@@ -139,8 +137,6 @@ def _batches(parsed: argparse.Namespace, subject) -> Iterable:
 
 def _first_inputs(batches: Iterable):
     """The inputs of the first batch."""
-    from invert_jax.activations import Batch
-
     first = next(iter(batches), None)
     if first is None:
         raise ValueError("`batches` must hold at least one batch; got none.")

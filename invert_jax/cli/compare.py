@@ -3,16 +3,17 @@
 import argparse
 from pathlib import Path
 
-from invert_jax.cli.words import make, say_moved
-from invert_jax.comparison import MATCHES, compare
-from invert_jax.explanations import Explanations
-from invert_jax.places import (
+from invert_jax.analyses.comparison import MATCHES, compare
+from invert_jax.cli.sources import read_concepts
+from invert_jax.cli.words import make, names_of_folders, say_moved
+from invert_jax.engine.folders import (
     CONCEPTS_AT,
     load_results,
     moved_place,
-    names_of_folders,
     recorded_place,
 )
+from invert_jax.explanations.explanations import Explanations
+from invert_jax.reports.page import report
 
 ABOUT = """\
 Compare the labels of two layers, checkpoints or models, from the folders that
@@ -51,8 +52,6 @@ def add_to(commands) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Compare, print what became of the labels, and write it if asked to."""
-    from invert_jax.cli.sources import read_concepts
-
     path = None if parsed.output is None else Path(parsed.output)
     if path is not None and path.suffix not in (".csv", ".parquet", ".html"):
         raise ValueError(f"-o must end in .csv, .parquet or .html; got {path.name}.")
@@ -71,8 +70,6 @@ def run(parsed: argparse.Namespace) -> int:
     if path is None:
         return 0
     if path.suffix == ".html":
-        from invert_jax.reports.page import report
-
         report(second, path, concepts=concepts, comparison=comparison)
     else:
         _write_table(comparison.to_arrow(), path)

@@ -4,8 +4,12 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from invert_jax.activations.store.opening import read_activations
+from invert_jax.cli.sources import read_concepts
 from invert_jax.cli.words import add_quiet, make
-from invert_jax.settings import SIGNS, SearchSettings
+from invert_jax.engine.explaining import explain
+from invert_jax.engine.folders import record_places
+from invert_jax.settings import SIGNS, Options, SearchSettings
 
 DEFAULTS = SearchSettings()
 ABOUT = """\
@@ -106,12 +110,6 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Explain, print the first neurons of each layer, write all."""
-    from invert_jax.activations.store.opening import read_activations
-    from invert_jax.cli.sources import read_concepts
-    from invert_jax.engine import explain
-    from invert_jax.options import Options
-    from invert_jax.places import record_places
-
     activations_path, *named = parsed.inputs
     named += [] if parsed.concepts is None else [parsed.concepts]
     if len(named) != 1:

@@ -2,9 +2,12 @@
 
 import argparse
 
+from invert_jax.cli.sources import read_concepts
 from invert_jax.cli.words import add_quiet, make
-from invert_jax.explanations import Explanations
-from invert_jax.places import CONCEPTS_AT, recorded_place, result_folders
+from invert_jax.engine.folders import CONCEPTS_AT, recorded_place, result_folders
+from invert_jax.engine.null_distribution import null_distribution
+from invert_jax.explanations.explanations import Explanations
+from invert_jax.settings import Options
 
 ABOUT = """\
 Search meaningless units (random permutations) in the very way in which the labels in
@@ -58,10 +61,6 @@ def add_to(commands) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Draw the null of all layers, judge the labels, write and print them."""
-    from invert_jax.cli.sources import read_concepts
-    from invert_jax.nulls import null_distribution
-    from invert_jax.options import Options
-
     folders = result_folders(parsed.results)
     found = {str(folder): Explanations.load(folder) for folder in folders}
     first = next(iter(found.values()))

@@ -2,18 +2,20 @@
 
 import argparse
 
-from invert_jax.cli.words import add_quiet, make, say_moved
-from invert_jax.comparison import MATCHES, Comparison, compare
+from invert_jax.activations.store.opening import read_activations
+from invert_jax.analyses.comparison import MATCHES, Comparison, compare
+from invert_jax.cli.sources import read_concepts, read_images
+from invert_jax.cli.words import add_quiet, make, names_of_folders, say_moved
 from invert_jax.concepts.table import Concepts
-from invert_jax.explanations import Explanations
-from invert_jax.places import (
+from invert_jax.engine.folders import (
     ACTIVATIONS_AT,
     CONCEPTS_AT,
     load_results,
     moved_place,
-    names_of_folders,
     recorded_place,
 )
+from invert_jax.explanations.explanations import Explanations
+from invert_jax.reports.page import report
 
 ABOUT = """\
 Write one offline HTML page from the folder that `invert-jax explain` wrote: a table of
@@ -64,10 +66,6 @@ def add_to(commands) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Load the results and what they were made of; write the page."""
-    from invert_jax.activations.store.opening import read_activations
-    from invert_jax.cli.sources import read_concepts, read_images
-    from invert_jax.reports.page import report
-
     explanations = load_results(parsed.results)
     first = next(iter(explanations.values()))
     activations_at = parsed.activations or recorded_place(first, ACTIVATIONS_AT)

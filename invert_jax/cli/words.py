@@ -3,6 +3,7 @@
 import argparse
 import sys
 import textwrap
+from pathlib import Path
 from typing import NoReturn, TextIO
 
 
@@ -67,3 +68,21 @@ def make(maker, *arguments, **settings):
     return maker(
         *arguments, formatter_class=argparse.RawDescriptionHelpFormatter, **settings
     )
+
+
+def names_of_folders(a: str, b: str) -> tuple[str, str]:
+    """What tells two folders apart: their last parts, or all where these are equal.
+
+    >>> names_of_folders("runs/epoch_1/", "runs/epoch_9")
+    ('epoch_1', 'epoch_9')
+    >>> names_of_folders("epoch_1/labels", "epoch_9/labels")
+    ('epoch_1/labels', 'epoch_9/labels')
+    >>> names_of_folders("labels", "labels")
+    ('a', 'b')
+    """
+    first, second = Path(a), Path(b)
+    if first.resolve().name != second.resolve().name:
+        return first.resolve().name, second.resolve().name
+    if str(first) != str(second):
+        return str(first), str(second)
+    return "a", "b"

@@ -128,7 +128,7 @@ class Concepts:
             names,
             rows,
             row_of_sample,
-            sample_ids.checked_ids(ids, len(row_of_sample)),
+            sample_ids.distinct_ids(ids, len(row_of_sample)),
             table_checks.checked_descriptions(descriptions, len(names)),
         )
 
@@ -282,7 +282,7 @@ class Concepts:
         [5, 6]
         """
         return dataclasses.replace(
-            self, ids=sample_ids.checked_ids(ids, self.num_samples)
+            self, ids=sample_ids.distinct_ids(ids, self.num_samples)
         )
 
     def join(self, other: "Concepts") -> "Concepts":

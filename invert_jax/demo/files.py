@@ -10,11 +10,10 @@ import numpy as np
 
 from invert_jax.activations import Activations
 from invert_jax.concepts.table import Concepts
-from invert_jax.demo.checks import Check
 from invert_jax.demo.labels import Label, in_words
-from invert_jax.engine import folder_name
-from invert_jax.explanations import Explanations
-from invert_jax.places import record_places
+from invert_jax.demo.self_check import Check
+from invert_jax.engine.folders import folder_name, record_places
+from invert_jax.explanations.explanations import Explanations
 
 ACTIVATIONS = "activations.npz"
 

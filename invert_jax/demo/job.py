@@ -20,20 +20,20 @@ from rich.console import Console
 from invert_jax.activations import Activations, batched, collect
 from invert_jax.concepts.table import Concepts
 from invert_jax.demo import digits, files, network, screen
-from invert_jax.demo.checks import (
+from invert_jax.demo.digits import Digits
+from invert_jax.demo.labels import Label, best_first, labels_of
+from invert_jax.demo.self_check import (
     Check,
     check_accuracy,
     check_own_digits,
     check_scores,
     check_shuffled,
 )
-from invert_jax.demo.digits import Digits
-from invert_jax.demo.labels import Label, best_first, labels_of
-from invert_jax.engine import explain
-from invert_jax.explanations import Explanations
-from invert_jax.nulls import null_distribution
-from invert_jax.options import Options
+from invert_jax.engine.explaining import explain
+from invert_jax.engine.null_distribution import null_distribution
+from invert_jax.explanations.explanations import Explanations
 from invert_jax.reports.page import report
+from invert_jax.settings import Options
 
 T = TypeVar("T")
 

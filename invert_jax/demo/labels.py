@@ -7,7 +7,8 @@ from typing import NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from invert_jax.explanations import LABELED, Explanations
+from invert_jax.explanations.explanations import Explanations
+from invert_jax.explanations.record import LABELED
 from invert_jax.formula.formula import Formula
 
 # What is said of a unit without a formula, which has no numbers either.

@@ -14,8 +14,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from invert_jax.demo.checks import Check
 from invert_jax.demo.labels import Label, best_first, in_words, table
+from invert_jax.demo.self_check import Check
 
 NUM_SHOWN = 10
 

@@ -1,17 +1,8 @@
-r"""Formulas: what a neuron responds to, as a tree of concepts, NOT, AND and OR.
+"""Formulas: what a neuron responds to, as a tree of concepts, NOT, AND and OR.
 
 A formula is kept as its *steps* in postfix order, each connective after its operands:
 `box & ~mailbox` is ("box", "mailbox", NOT, AND). Equal trees have equal steps, and
 whatever is done with a formula is one pass with a stack, so no depth is too deep.
-
-Text is read by a grammar of its own; nothing is handed to Python to evaluate. From
-tight to loose, all left-associative, the words in any case, with round brackets:
-
-    NOT   ~   ¬   not       AND   &   ∧   and       OR   |   ∨   or
-
-A name stands as it is if it is none of these words and has no space, bracket nor any of
-``& | ~ ∧ ∨ ¬ ! " $ * , ; < > ? \ ^ ` ``. Every other name stands in double quotes, with
-the escapes `\"`, `\\`, `\n`, `\t`, `\r`, `\xXX`, `\uXXXX` and `\UXXXXXXXX`.
 """
 
 import operator
@@ -25,16 +16,15 @@ from jaxtyping import Bool
 from numpy.typing import ArrayLike
 
 from invert_jax.formula.grammar import (
-    _BINDINGS,
-    _KINDS,
     AND,
+    BINDINGS,
     NOT,
     OR,
     Connective,
-    _infix,
-    _spoken,
-    _steps,
-    _written,
+    infix,
+    spoken,
+    steps_of,
+    written,
 )
 
 T = TypeVar("T")
@@ -88,7 +78,7 @@ class Formula:
         """
         if not isinstance(text, str):
             raise TypeError(f"`text` must be a str, got {type(text).__name__}.")
-        return cls._of(_steps(text))
+        return cls._of(steps_of(text))
 
     @classmethod
     def concept(cls, name: str) -> "Formula":
@@ -116,7 +106,7 @@ class Formula:
         for name, is_negated, op in zip(names, negated, (None, *ops), strict=True):
             # NumPy's strings are of a class of their own.
             steps += [str(name), NOT] if is_negated else [str(name)]
-            steps += [_BINDINGS[op]] if op else []
+            steps += [BINDINGS[op]] if op else []
         return cls._of(steps)
 
     def __and__(self, other: object) -> "Formula":
@@ -136,7 +126,7 @@ class Formula:
         raise TypeError("Join formulas by `&`, `|` and `~`; ask for None by `is None`.")
 
     def __str__(self) -> str:
-        return _infix(self, _written, (" | ", " & ", "~"))
+        return infix(self.steps, written, (" | ", " & ", "~"))
 
     def __repr__(self) -> str:
         return f"Formula.parse({str(self)!r})"
@@ -150,7 +140,7 @@ class Formula:
         >>> Formula.parse('"polar bear" & ~(dog | "rock and roll")').to_words()
         'polar bear AND NOT (dog OR "rock and roll")'
         """
-        return _infix(self, _spoken, (" OR ", " AND ", "NOT "))
+        return infix(self.steps, spoken, (" OR ", " AND ", "NOT "))
 
     @property
     def length(self) -> int:
@@ -288,6 +278,3 @@ def _check_known(names: tuple[str, ...], known: Iterable[str]) -> None:
             "`masks` must have every concept of the formula, got none named "
             f"{min(unknown)!r}; known names close to it: {close}."
         )
-
-
-_KINDS |= {kind: kind for kind in ("not", "and", "or", "(", ")")}

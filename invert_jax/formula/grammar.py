@@ -1,10 +1,18 @@
-"""How formulas are written and read."""
+r"""How formulas are written and read.
+
+Text is read by a grammar of its own; nothing is handed to Python to evaluate. From
+tight to loose, all left-associative, the words in any case, with round brackets:
+
+    NOT   ~   ¬   not       AND   &   ∧   and       OR   |   ∨   or
+
+A name stands as it is if it is none of these words and has no space, bracket nor any of
+``& | ~ ∧ ∨ ¬ ! " $ * , ; < > ? \ ^ ` ``. Every other name stands in double quotes, with
+the escapes `\"`, `\\`, `\n`, `\t`, `\r`, `\xXX`, `\uXXXX` and `\UXXXXXXXX`.
+"""
 
 import enum
 import re
 from collections.abc import Callable, Iterator, Sequence
-
-from invert_jax.formula.formula import Formula
 
 
 class Connective(enum.IntEnum):
@@ -17,15 +25,28 @@ class Connective(enum.IntEnum):
 
 OR, AND, NOT = Connective.OR, Connective.AND, Connective.NOT
 
+BINDINGS = {"not": NOT, "and": AND, "or": OR}
+_OPENERS = ("name", "not", "(")
+_KINDS = {"~": "not", "¬": "not", "&": "and", "∧": "and", "|": "or", "\u2228": "or"}
+_KINDS |= {kind: kind for kind in ("not", "and", "or", "(", ")")}
+_ESCAPE = r'\\(?:["\\ntr]|xH{2}|uH{4}|U00(?:0H|10)H{4})'.replace("H", "[0-9a-fA-F]")
+_PIECE = re.compile(
+    rf'"(?P<quoted>(?:[^"\\]|{_ESCAPE})*)"'
+    r"|(?P<bare>[^\s!\"$&()*,;<>?[\\\]^`{|}~∧\u2228¬]+)"
+    r"|[&|~∧\u2228¬()\s]|(?P<other>.)"
+)
 
-def _infix(formula: Formula, shown: Callable[[str], str], signs: Sequence[str]) -> str:
-    """Text of the tree, with brackets only where it would be read otherwise."""
+
+def infix(
+    steps: Sequence[str | Connective], shown: Callable[[str], str], signs: Sequence[str]
+) -> str:
+    """Text of the tree of some steps, with brackets only where it needs them."""
 
     def bracketed(text: str, binding: int, at_least: int) -> str:
         return text if binding >= at_least else f"({text})"
 
     stack: list[tuple[str, int]] = []
-    for step in formula.steps:
+    for step in steps:
         if isinstance(step, str):
             stack.append((shown(step), NOT + 1))
             continue
@@ -36,25 +57,14 @@ def _infix(formula: Formula, shown: Callable[[str], str], signs: Sequence[str]) 
     return stack.pop()[0]
 
 
-_BINDINGS = {"not": NOT, "and": AND, "or": OR}
-_OPENERS = ("name", "not", "(")
-_KINDS = {"~": "not", "¬": "not", "&": "and", "∧": "and", "|": "or", "\u2228": "or"}
-_ESCAPE = r'\\(?:["\\ntr]|xH{2}|uH{4}|U00(?:0H|10)H{4})'.replace("H", "[0-9a-fA-F]")
-_PIECE = re.compile(
-    rf'"(?P<quoted>(?:[^"\\]|{_ESCAPE})*)"'
-    r"|(?P<bare>[^\s!\"$&()*,;<>?[\\\]^`{|}~∧\u2228¬]+)"
-    r"|[&|~∧\u2228¬()\s]|(?P<other>.)"
-)
-
-
-def _written(name: str) -> str:
+def written(name: str) -> str:
     """The name as `parse` reads it, in quotes if it must be."""
     piece = _PIECE.fullmatch(name)
     is_bare = piece and piece["bare"] and name.isprintable()
     return name if is_bare and name.lower() not in _KINDS else _quoted(name)
 
 
-def _spoken(name: str) -> str:
+def spoken(name: str) -> str:
     """The name as people read it, in quotes if it could be taken for more."""
     taken = {*_KINDS, '"'}.intersection([*name, *name.lower().split()])
     is_bare = name and name.isprintable() and name == " ".join(name.split())
@@ -83,7 +93,7 @@ def _pieces(text: str) -> Iterator[tuple[str, str, int]]:
     yield "end", "", len(text)
 
 
-def _steps(text: str) -> list[str | Connective]:
+def steps_of(text: str) -> list[str | Connective]:
     """The steps of the formula in the text, by Dijkstra's shunting yard."""
     steps: list[str | Connective] = []
     waiting = [("start", 0)]
@@ -91,9 +101,9 @@ def _steps(text: str) -> list[str | Connective]:
     for kind, name, start in _pieces(text):
         _check_order(text, previous, kind, start)
         previous = kind
-        binding = NOT + 1 if kind in _OPENERS else _BINDINGS.get(kind, OR)
-        while _BINDINGS.get(waiting[-1][0], 0) >= binding:
-            steps.append(_BINDINGS[waiting.pop()[0]])
+        binding = NOT + 1 if kind in _OPENERS else BINDINGS.get(kind, OR)
+        while BINDINGS.get(waiting[-1][0], 0) >= binding:
+            steps.append(BINDINGS[waiting.pop()[0]])
         if kind == "name":
             steps.append(name)
         elif kind not in (")", "end"):

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
 
+from invert_jax.concepts.formula_masks import FormulaMasks, without_literal
 from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.core.ranking import HostRanks, rank_host
-from invert_jax.holdout import FormulaMasks, literals_of, without_literal
-from invert_jax.inputs import read_block
-from invert_jax.reports.inputs import LayerInputs
+from invert_jax.engine.arguments import read_block
+from invert_jax.reports.material import LayerInputs
 
 NUM_TOP, NUM_BOTTOM = 12, 6
 NUM_BINS = 40
@@ -152,7 +152,7 @@ def _fill(
     labeled = layer.explanations.lengths[position, -1, 0] > 0
     _check_ties(layer, position, ranks)
     if masks is not None and labeled:
-        formula = literals_of(layer.explanations, position, -1, 0)
+        formula = layer.explanations.literals_at(position)
         inside = masks.of(*formula)[masks.row_of_sample]
         check_score(layer, position, ranks, inside)
         result.without[position] = _scores_without(layer, position, ranks, masks)
@@ -297,7 +297,7 @@ def _scores_without(
     layer: LayerInputs, position: int, ranks: HostRanks, masks: FormulaMasks
 ) -> Float[np.ndarray, " length"]:
     """AUROC of the best formula of a neuron without each of its literals."""
-    literals, operators = literals_of(layer.explanations, position, -1, 0)
+    literals, operators = layer.explanations.literals_at(position)
     scores = np.full(layer.explanations.max_length, np.nan)
     if len(literals) > 1:
         left = [

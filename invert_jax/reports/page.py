@@ -7,23 +7,24 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from invert_jax.explanations import LABELED, Explanations
+from invert_jax.explanations.explanations import Explanations
+from invert_jax.explanations.record import LABELED
+from invert_jax.progress import progress_bar
 from invert_jax.reports.behavior import behavior_of
-from invert_jax.reports.comparing import comparison_sections
-from invert_jax.reports.evidence import evidence_of
-from invert_jax.reports.heat import MAX_SIDE, MapReader
-from invert_jax.reports.inputs import LayerInputs, checked_layers
-from invert_jax.reports.packing import packed
-from invert_jax.reports.payload import among_all, layer_payload
-from invert_jax.reports.pictures import ImageReader, Pictures, select_pictures
-from invert_jax.reports.rendering import (
+from invert_jax.reports.html.comparison_section import comparison_sections
+from invert_jax.reports.html.encoding import packed
+from invert_jax.reports.html.heat import MAX_SIDE, MapReader
+from invert_jax.reports.html.payload import among_all, layer_payload
+from invert_jax.reports.html.pictures import ImageReader, Pictures, select_pictures
+from invert_jax.reports.html.rendering import (
     Layer,
     make_environment,
     rendered,
     write_page,
 )
-from invert_jax.reports.summary import summary_of
-from invert_jax.reports.words import missing_notes
+from invert_jax.reports.html.sentences import missing_notes
+from invert_jax.reports.material import LayerInputs, checked_layers
+from invert_jax.reports.summary import evidence_of, summary_of
 
 IMAGE_BUDGET = 30_000_000
 BASE64_GROWTH = 4 / 3
@@ -91,7 +92,12 @@ def report(
     compared = comparison_sections(comparison, inputs)
     image_reader = _image_reader(images, inputs)
     map_readers = _map_readers(maps, inputs)
-    with _progress(inputs, visible=progress) as advance:
+    with progress_bar(
+        "report",
+        sum(each.explanations.num_neurons for each in inputs),
+        things="neurons",
+        show=progress,
+    ) as advance:
         layers = [
             Layer(
                 each,
@@ -225,19 +231,3 @@ def _maps(
     samples = np.where(shown[units], top[units], -1)
     values = reader.read(samples, layer.inputs.explanations.neurons[units])
     return {"units": packed(units, "i4"), "values": packed(values, "u1")}
-
-
-def _progress(layers: list[LayerInputs], *, visible: bool):
-    """A progress bar over neurons, as a context that gives what to call."""
-    from contextlib import contextmanager
-
-    from rich.progress import Progress
-
-    @contextmanager
-    def bar():
-        with Progress(disable=not visible, transient=True) as shown:
-            total = sum(each.explanations.num_neurons for each in layers)
-            task = shown.add_task("report", total=total)
-            yield lambda count: shown.advance(task, count)
-
-    return bar()

@@ -11,19 +11,26 @@ import numpy as np
 
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.ranking import rank_host
-from invert_jax.explanations import CHANCE, LABELED, Explanations
-from invert_jax.lookups import position_of
-from invert_jax.nulls import Null
+from invert_jax.explanations.axes import (
+    BLUE,
+    COLORS,
+    GRAY,
+    MARKERS,
+    ORANGE,
+    RED,
+    axes_or_new,
+    root,
+)
+from invert_jax.explanations.explanations import Explanations
+from invert_jax.explanations.lookups import position_of
+from invert_jax.explanations.null import Null
+from invert_jax.explanations.record import CHANCE, LABELED
 from invert_jax.reports.behavior import check_score, formula_holds, values_of
-from invert_jax.reports.inputs import checked_layers, named_layers
+from invert_jax.reports.material import checked_layers, named_layers
 from invert_jax.reports.summary import summary_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-BLUE, ORANGE, GREEN, GRAY, RED = "#0072B2", "#E69F00", "#009E73", "#888888", "#D55E00"
-COLORS = (BLUE, RED, GREEN, "#CC79A7", ORANGE, "#56B4E9")
-MARKERS = "osD^vP"
 
 
 def plot_unit(
@@ -50,7 +57,7 @@ def plot_unit(
     Raises:
         ValueError: The activations are of another run, or in another order.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     (layer,) = checked_layers(explanations, activations, concepts)
     position = position_of(explanations, neuron)
     values, holds = values_of(layer, position), formula_holds(layer, position)
@@ -67,7 +74,7 @@ def plot_unit(
                 counts / chosen.sum(), edges, fill=True, alpha=0.5, color=color,
                 hatch=hatch, label=label,
             )  # fmt: skip
-    ax.set_yscale("function", functions=(_root, np.square))
+    ax.set_yscale("function", functions=(root, np.square))
     formula = explanations.formula(position)
     name = explanations.neuron_names[position]
     if formula is None:
@@ -94,7 +101,7 @@ def plot_layer(
     """
     if num_concepts < 1:
         raise ValueError(f"`num_concepts` must be at least 1; got {num_concepts}.")
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     uses = summary_of(explanations).uses
     order = np.lexsort((-uses[:, 1], -uses[:, 0]))[:num_concepts]
     order = order[uses[order].sum(1) > 0]
@@ -130,7 +137,7 @@ def plot_tradeoff(
         explanations: Of a layer, or a dict of layers.
         ax: Where to draw; a new figure if None.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     for at, (name, layer) in enumerate(named_layers(explanations).items()):
         summary = summary_of(layer)
         lengths = np.arange(1, layer.max_length + 1)
@@ -170,7 +177,7 @@ def plot_null(
         raise ValueError(
             f"`length` must be in [1, {most}], the lengths drawn; got {length}."
         )
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     negative = null.settings.sign == "negative"
     scores = null.scores[:, :, length - 1]
     for row, drawn in enumerate(scores):
@@ -201,44 +208,3 @@ def plot_null(
     ax.set_ylabel("share of meaningless units as good")
     ax.legend()
     return ax
-
-
-def plot_comparison(comparison, *, ax: "Axes | None" = None) -> "Axes":
-    """Scores of the two labels of each pair against each other, by outcome.
-
-    Args:
-        comparison: From `compare`.
-        ax: Where to draw; a new figure if None.
-    """
-    ax = _axes(ax)
-    both = (comparison.first >= 0) & (comparison.second >= 0)
-    for at, outcome in enumerate(comparison.counts):
-        chosen = both & (comparison.outcome == outcome)
-        if chosen.any():
-            ax.plot(
-                comparison.a.scores[comparison.first[chosen], 0],
-                comparison.b.scores[comparison.second[chosen], 0],
-                MARKERS[at % len(MARKERS)], color=COLORS[at % len(COLORS)], alpha=0.7,
-                label=f"{comparison.said(outcome)} ({comparison.counts[outcome]})",
-            )  # fmt: skip
-    ax.axline((0.5, 0.5), slope=1, color=GRAY, lw=1, ls="--")
-    ax.set_xlabel(f"AUROC, {comparison.names[0]}", parse_math=False)
-    ax.set_ylabel(f"AUROC, {comparison.names[1]}", parse_math=False)
-    ax.legend()
-    return ax
-
-
-def _root(values):
-    """Square root, 0 below 0."""
-    return np.sqrt(np.maximum(values, 0))
-
-
-def _axes(ax: "Axes | None") -> "Axes":
-    """The axes, or new ones."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            "plots need matplotlib: pip install 'invert_jax[report]'."
-        ) from error
-    return pyplot.subplots(layout="constrained")[1] if ax is None else ax

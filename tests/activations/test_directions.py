@@ -7,8 +7,8 @@ from invert_jax.activations.array import Activations
 from invert_jax.activations.collecting.collection import collect
 from invert_jax.activations.directions import BLOCK_NEURONS, encode, project
 from invert_jax.concepts.table import Concepts
-from invert_jax.engine import explain
-from invert_jax.options import Options
+from invert_jax.engine.explaining import explain
+from invert_jax.settings import Options
 
 
 @pytest.fixture

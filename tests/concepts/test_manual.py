@@ -10,9 +10,10 @@ import pytest
 import tensorflow_datasets as tfds
 from flax import linen as nn
 
-from tests.concepts.tfds_datasets import by_hand, png, record_of
+from tests.datasets.tfds.prepared_datasets import by_hand, png, record_of
+from tests.repository import ROOT
 
-README = Path(__file__).parents[2] / "README.md"
+README = ROOT / "README.md"
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 UNGULATES = {"deer", "horse"}
 

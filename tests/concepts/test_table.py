@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from invert_jax.concepts import building, distinct
 from invert_jax.concepts.table import Concepts
-from tests.concepts.tables import ids_of, named, random_masks
+from tests.concepts.random_tables import ids_of, named, random_masks
 
 
 def test_equal_samples_share_a_row_and_rows_come_in_order_of_first_occurrence():

@@ -10,7 +10,7 @@ import pytest
 
 from invert_jax.core import exact
 from invert_jax.core.exact import MAX_SAMPLES, Wide
-from tests.core.problems import wide
+from tests.core.search_problems import wide
 
 SAMPLES = pytest.mark.parametrize("num_samples", [2, 10, 50_000, MAX_SAMPLES])
 LARGEST = MAX_SAMPLES**2 // 4

@@ -16,13 +16,13 @@ import pytest
 from invert_jax import Concepts, Explanations, Formula
 from invert_jax.cli.main import main
 from invert_jax.demo import Findings, job, run
-from invert_jax.demo.checks import (
+from invert_jax.demo.labels import labels_of
+from invert_jax.demo.self_check import (
     check_accuracy,
     check_own_digits,
     check_scores,
     check_shuffled,
 )
-from invert_jax.demo.labels import labels_of
 
 metrics = pytest.importorskip("sklearn.metrics")
 

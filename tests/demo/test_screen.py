@@ -3,9 +3,9 @@
 import pytest
 from rich.console import Console
 
-from invert_jax.demo.checks import Check
 from invert_jax.demo.labels import Label
 from invert_jax.demo.screen import Steps, show_checks, show_layer, show_legend
+from invert_jax.demo.self_check import Check
 from invert_jax.formula.formula import Formula
 
 

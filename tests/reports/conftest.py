@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.reports.pages import make_page, make_run
+from tests.reports.small_pages import make_page, make_run
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic",

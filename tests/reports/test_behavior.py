@@ -5,7 +5,7 @@ import invert_jax as ij
 from invert_jax.core.ranking import rank_host
 from invert_jax.reports import behavior
 from invert_jax.reports.behavior import FALSE_POSITIVE_RATES, NUM_BOTTOM, NUM_TOP
-from invert_jax.reports.inputs import checked_layers
+from invert_jax.reports.material import checked_layers
 
 
 def layer_of(run, **changes):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import invert_jax as ij
-from invert_jax.reports.inputs import named_layers
-from invert_jax.reports.packing import packed, script_json
+from invert_jax.reports.html.encoding import packed, script_json
+from invert_jax.reports.material import named_layers
 from invert_jax.reports.page import report
-from tests.reports.pages import NAMES, make_page
+from tests.reports.small_pages import NAMES, make_page
 
 
 def data_of(path, name):

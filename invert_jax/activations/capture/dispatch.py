@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from invert_jax.activations.capture.captured import Capture
+from invert_jax.activations.capture.function import capture_function
 
 
 def capture(model: Any, variables: Any = None, call: Any = None) -> Capture:
@@ -35,8 +36,6 @@ def capture(model: Any, variables: Any = None, call: Any = None) -> Capture:
 
         return capture_nnx(model, call)
     if callable(model) and not isinstance(model, type):
-        from invert_jax.activations.capture.function import capture_function
-
         return capture_function(model, variables, call)
     raise TypeError(
         "`model` must be a flax.linen module, an nnx module or a function of a batch; "

@@ -40,7 +40,7 @@ from invert_jax.activations.collecting.running import (
 from invert_jax.activations.collecting.store_writer import StoreWriter
 from invert_jax.activations.pooling import Pool, neuron_names
 from invert_jax.datasets.batch import Batch
-from invert_jax.progress import sample_progress
+from invert_jax.progress import progress_bar
 
 
 def collect(
@@ -130,8 +130,13 @@ def collect(
     start = sink.num_samples
     rest = skip_samples(chain([first], incoming), start, sink.check_known)
     run = compiled(program, captured.state, plans, devices)
-    with sample_progress(
-        "collecting", count_samples(batches), start=start, show=progress
+    with progress_bar(
+        "collecting",
+        count_samples(batches),
+        things="samples",
+        show=progress,
+        start=start,
+        stays=True,
     ) as advance:
         stream = full_batches(rest, size)
         try:

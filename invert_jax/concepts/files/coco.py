@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from invert_jax.checks import listed
 from invert_jax.concepts.table import Concepts
+from invert_jax.sample_ids import position_ids
 
 
 class _Vocabulary(NamedTuple):
@@ -61,7 +62,7 @@ def from_coco(
         boxes = checked_grid(boxes)
         samples, repeats = _cells(images, annotations, image_of, boxes)
         columns = np.repeat(category_of, repeats)
-        sample_ids = _cell_ids(sample_ids, boxes)
+        sample_ids = position_ids(sample_ids, boxes)
     matrix = _presence(samples, columns, vocabulary, len(sample_ids))
     return Concepts.from_masks(
         matrix,
@@ -279,16 +280,3 @@ def _span(
     last = np.ceil((start + length) * num_cells / size).astype(np.int64) - 1
     is_inside = (start < size) & ((start + length > 0) | (start >= 0))
     return first, (last.clip(first, num_cells - 1) - first + 1) * is_inside
-
-
-def _cell_ids(
-    ids: Shaped[np.ndarray, " images"], grid: tuple[int, int]
-) -> Shaped[np.ndarray, " cells"]:
-    """`id@row,column` for each cell of each image, row by row.
-
-    >>> _cell_ids(np.array(["a"]), (1, 2)).tolist()
-    ['a@0,0', 'a@0,1']
-    """
-    cells = [f"@{row},{column}" for row in range(grid[0]) for column in range(grid[1])]
-    repeated = np.repeat(ids.astype(str), len(cells))
-    return np.char.add(repeated, np.tile(np.array(cells), len(ids)))

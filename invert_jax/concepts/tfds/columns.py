@@ -15,6 +15,7 @@ from jaxtyping import Int64, Shaped
 
 from invert_jax.datasets.tfds.features import Leaf
 from invert_jax.datasets.tfds.values import feature_error
+from invert_jax.sample_ids import position_ids
 
 
 class Columns(NamedTuple):
@@ -55,8 +56,7 @@ class Grid(NamedTuple):
         """
         if self.num_cells == 1 and not self.of_pixels:
             return ids
-        places = [f"@{i},{j}" for i in range(self.rows) for j in range(self.columns)]
-        return np.char.add(ids.astype(str)[:, None], np.array(places)).ravel()
+        return position_ids(ids, (self.rows, self.columns))
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from invert_jax.datasets.images import map_of
 from invert_jax.datasets.tfds.features import Kind, Leaf, leaf_named
 from invert_jax.datasets.tfds.source import Located, Source, open_source
 from invert_jax.datasets.tfds.values import id_of, items, parsed
-from invert_jax.progress import sample_progress
+from invert_jax.progress import progress_bar
 
 _ADVANCE = 256
 
@@ -130,7 +130,9 @@ def _gather(
 def _shown(source: Source, progress: bool) -> Iterator[Located]:
     """The examples, with a bar."""
     title = f"reading {source.name}"
-    with sample_progress(title, source.num_examples, show=progress) as advance:
+    with progress_bar(
+        title, source.num_examples, things="samples", show=progress, stays=True
+    ) as advance:
         for index, located in enumerate(source.examples()):
             yield located
             if index % _ADVANCE == _ADVANCE - 1:

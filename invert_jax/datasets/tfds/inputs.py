@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Shaped
 
@@ -132,8 +133,6 @@ class TfdsBatches:
 
     def _stacked(self, decoded: list["Decoded"]) -> Any:
         """The inputs of a batch, stacked; dicts and other trees leaf by leaf."""
-        import jax
-
         try:
             return jax.tree.map(
                 lambda *values: np.stack([np.asarray(value) for value in values]),

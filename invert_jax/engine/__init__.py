@@ -1,0 +1,1 @@
+"""The search of whole layers: blocks of neurons, run on devices."""

@@ -1,0 +1,167 @@
+"""Checks of what `explain` is given, before any work begins."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import scipy.sparse
+from jaxtyping import Int, Shaped
+from numpy.typing import ArrayLike
+
+from invert_jax.activations.array import Activations, checked_values
+from invert_jax.concepts.table import Concepts
+from invert_jax.core.exact import MAX_SAMPLES
+
+
+def checked_layers(
+    activations: Activations | ArrayLike | Mapping, concepts: Concepts
+) -> dict[str, Activations]:
+    """The layers by name, each of the samples of the concepts; one is named ""."""
+    layers = activations if isinstance(activations, Mapping) else {"": activations}
+    if not layers:
+        raise ValueError("`activations` must hold at least one layer; got none.")
+    for name in layers:
+        if not isinstance(name, str):
+            raise TypeError(f"`activations` must name layers by str; got {name!r}.")
+    checked = {name: as_activations(each, name) for name, each in layers.items()}
+    for each in checked.values():
+        _check_same_samples(each, concepts)
+    return checked
+
+
+def as_activations(values: Activations | ArrayLike, layer: str = "") -> Activations:
+    """`values` with names; refused unless a matrix of real numbers, not empty."""
+    of_layer = f" of layer {layer!r}" if layer else ""
+    if scipy.sparse.issparse(values):
+        raise TypeError(
+            f"`activations`{of_layer} must be dense; got {type(values).__name__}. "
+            "Convert them by .toarray()."
+        )
+    if not isinstance(values, Activations):
+        try:
+            values = Activations(checked_values(values), layer=layer)
+        except (TypeError, ValueError) as error:
+            message = str(error).replace("`values`", f"`activations`{of_layer}")
+            raise type(error)(message) from None
+    if 0 in values.shape:
+        raise ValueError(
+            f"`activations`{of_layer} must have at least one sample and one neuron; "
+            f"got shape {values.shape}."
+        )
+    itemsize = np.dtype(values.dtype).itemsize
+    if itemsize > 8:
+        raise TypeError(
+            f"`activations`{of_layer} must have at most 64 bits per number; got dtype "
+            f"{values.dtype}. Convert them to float64."
+        )
+    return values
+
+
+def checked_where(where: ArrayLike | None, num_samples: int) -> np.ndarray | None:
+    """Indices of the samples that count; None where all do."""
+    if where is None:
+        return None
+    mask = np.asarray(where)
+    if mask.dtype != bool:
+        raise TypeError(f"`where` must be boolean; got dtype {mask.dtype}.")
+    if mask.shape != (num_samples,):
+        raise ValueError(
+            f"`where` must hold one truth value for each of the {num_samples} samples; "
+            f"got shape {mask.shape}."
+        )
+    if not mask.any():
+        raise ValueError("`where` must be true of at least one sample; got none.")
+    return None if mask.all() else np.flatnonzero(mask)
+
+
+def checked_neurons(
+    neurons: ArrayLike | None, num_neurons: int
+) -> Int[np.ndarray, " neurons"]:
+    """Indices of the neurons to explain, in the order asked for."""
+    if neurons is None:
+        return np.arange(num_neurons)
+    indices = np.asarray(neurons)
+    if indices.ndim != 1 or indices.dtype.kind not in "iu" or len(indices) == 0:
+        raise ValueError(
+            f"`neurons` must be a list of whole numbers, not empty; got {neurons!r}."
+        )
+    outside = indices[(indices < 0) | (indices >= num_neurons)]
+    if len(outside):
+        raise ValueError(
+            f"`neurons` must be in [0, {num_neurons - 1}]; got {outside[0]}."
+        )
+    if len(np.unique(indices)) < len(indices):
+        raise ValueError("`neurons` must be distinct; got one of them twice.")
+    return indices.astype(np.int64)
+
+
+def read_block(
+    activations: Activations,
+    neurons: Int[np.ndarray, " neurons"],
+    samples: Int[np.ndarray, " kept"] | None,
+) -> Shaped[np.ndarray, "samples neurons"]:
+    """Activations of some neurons, refused if any that counts is not finite."""
+    first, last = int(neurons[0]), int(neurons[-1])
+    if last - first == len(neurons) - 1 and (np.diff(neurons) == 1).all():
+        block = activations.block(first, last + 1)
+    else:
+        columns = [activations.block(int(each), int(each) + 1) for each in neurons]
+        block = np.concatenate(columns, axis=1)
+    if samples is not None:
+        block = block[samples]
+    block = block.astype(block.dtype.newbyteorder("="), copy=False)
+    _check_finite(block, activations, neurons, samples)
+    return block
+
+
+def _check_same_samples(activations: Activations, concepts: Concepts) -> None:
+    """Refuse other samples, another order, or too many."""
+    if activations.num_samples != concepts.num_samples:
+        raise ValueError(
+            "`activations` and `concepts` must describe the same samples, in the same "
+            f"order; got {activations.num_samples} and {concepts.num_samples}."
+        )
+    if activations.num_samples > MAX_SAMPLES:
+        raise ValueError(
+            f"`activations` must have at most {MAX_SAMPLES} samples; got "
+            f"{activations.num_samples}. Explain a part of them."
+        )
+    if activations.ids is None or concepts.ids is None:
+        return
+    if activations.ids.dtype.kind != concepts.ids.dtype.kind:
+        raise ValueError(
+            "`activations` and `concepts` must use the same ids; got "
+            f"{activations.ids[0].item()!r} and {concepts.ids[0].item()!r} for the "
+            "first sample."
+        )
+    different = np.flatnonzero(activations.ids != concepts.ids)
+    if len(different):
+        at = different[0]
+        mine, theirs = activations.ids[at].item(), concepts.ids[at].item()
+        raise ValueError(
+            "`activations` and `concepts` must describe the same samples, in the same "
+            f"order; sample {at} has the id {mine!r} in one and {theirs!r} in the "
+            "other. concepts.align(activations.ids) reorders the concepts."
+        )
+
+
+def _check_finite(
+    block: np.ndarray,
+    activations: Activations,
+    neurons: np.ndarray,
+    samples: np.ndarray | None,
+) -> None:
+    """Refuse NaN and infinity, naming the first neuron and sample."""
+    if block.dtype.kind in "biu":
+        return
+    finite = np.isfinite(block)
+    if finite.all():
+        return
+    sample, neuron = np.argwhere(~finite)[0]
+    value = block[sample, neuron]
+    where = sample if samples is None else samples[sample]
+    name = activations.names[neurons[neuron]]
+    layer = f" of layer {activations.layer!r}" if activations.layer else ""
+    raise ValueError(
+        f"`activations`{layer} must be finite; got {value} for neuron {name!r} on "
+        f"sample {where}. Samples can be left out by `where`."
+    )

@@ -1,0 +1,66 @@
+"""What runs a search: its program, and how large its blocks are."""
+
+from typing import NamedTuple
+
+from invert_jax.concepts.table import Concepts
+from invert_jax.core.search.rules import Settings
+from invert_jax.engine.blocks import Blocks
+from invert_jax.engine.programs import Program, search_program
+from invert_jax.settings import Options, SearchSettings
+
+
+class Plan(NamedTuple):
+    """What runs a search.
+
+    Attributes:
+        blocks: What ranks neurons and runs the program.
+        program: The search of a block.
+        size: Neurons of a block.
+    """
+
+    blocks: Blocks
+    program: Program
+    size: int
+
+
+def plan_search(
+    table: Concepts, settings: SearchSettings, options: Options, *, count: int
+) -> Plan:
+    """What searches `count` neurons on the columns of a table.
+
+    Args:
+        table: Without constant and equal columns; not empty.
+        settings: What to search for.
+        options: How to run.
+        count: Neurons in all.
+    """
+    smallest, largest = settings.bounds(table.num_samples)
+    literals = settings.num_literals
+    rules = Settings(
+        num_samples=table.num_samples,
+        min_positives=smallest,
+        max_positives=largest,
+        max_length=settings.max_length,
+        beam_size=settings.beam_size,
+        num_usable=None if literals is None else literals // 2,
+    )
+    blocks = Blocks(
+        table, devices=options.devices, negative=settings.sign == "negative"
+    )
+    size = blocks.size(
+        count,
+        beam=rules.beam_size,
+        listed=rules.list_size,
+        budget=options.memory_budget,
+    )
+    program = search_program(blocks.mesh, settings.how_to_score, rules)
+    return Plan(blocks, program, size)
+
+
+def spans_of(count: int, size: int) -> list[tuple[int, int]]:
+    """Start and stop of each block of at most `size`.
+
+    >>> spans_of(5, 2)
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    return [(start, min(start + size, count)) for start in range(0, count, size)]

@@ -1,0 +1,84 @@
+"""The compiled programs of a block; the only place where the core is jitted."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Float, Int, Shaped
+
+from invert_jax.core import exact, ranking
+from invert_jax.core.objectives.objective import Objective
+from invert_jax.core.search import packing
+from invert_jax.core.search.rules import Settings
+from invert_jax.core.search.search import Found, search
+
+BY_NEURON = PartitionSpec("neurons")
+EVERYWHERE = PartitionSpec()
+Program = Callable[[Array, Array, packing.ConceptTable], Any]
+
+
+@lru_cache(maxsize=32)
+def search_program(mesh: Mesh, objective: Objective, settings: Settings) -> Program:
+    """The jitted search of a block; the same for the same sizes and rules."""
+
+    def search_one(weights, is_active, table) -> Found:
+        return search(
+            weights, table, objective=objective, settings=settings, is_active=is_active
+        )
+
+    return _by_neuron(search_one, mesh)
+
+
+@lru_cache(maxsize=32)
+def concept_sums_program(mesh: Mesh) -> Program:
+    """The jitted sums of the weights over each concept."""
+
+    def sum_one(weights, is_active, table) -> exact.Wide:
+        del is_active
+        everywhere = jnp.expand_dims(table.filled, 1)
+        sums, _ = packing.sums_of_both(everywhere, weights, table)
+        return jax.tree.map(lambda part: part[0], sums)
+
+    return _by_neuron(sum_one, mesh)
+
+
+def rank_rows(
+    activations: Shaped[Array, " samples"],
+    row_of_sample: Int[Array, " samples"],
+    *,
+    layout: packing.Layout,
+    num_rows: int,
+    negative: bool,
+) -> tuple[Float[Array, "chunks limbs rows"], Int[Array, "3 2 parts"], Int[Array, "2"]]:
+    """Limbs of the row sums of one neuron's ranks, and what is tied.
+
+    Returns:
+        The limbs, the parts of the tie sum, and how many samples are tied at the lowest
+        value and at most at any other.
+    """
+    midranks, rows = ranking.rank_device(activations, row_of_sample)
+    signed = -midranks if negative else midranks
+    sums = ranking.device_row_sums(signed, rows, num_rows=num_rows)
+    limbs = exact.split(sums, num_limbs=layout.num_limbs)
+    size = layout.num_chunks * layout.rows_per_chunk
+    padded = jnp.pad(limbs, ((0, 0), (0, size - num_rows)))
+    chunks = padded.reshape(layout.num_limbs, layout.num_chunks, layout.rows_per_chunk)
+    tied = ranking.device_tie_sizes(midranks)
+    return chunks.swapaxes(0, 1), ranking.device_square_sums(midranks), tied
+
+
+def _by_neuron(function: Callable, mesh: Mesh) -> Program:
+    """`function` of one neuron, for all neurons of a block, over the devices."""
+    return jax.jit(
+        jax.shard_map(
+            jax.vmap(function, in_axes=(0, 0, None)),
+            mesh=mesh,
+            in_specs=(BY_NEURON, BY_NEURON, EVERYWHERE),
+            out_specs=BY_NEURON,
+            check_vma=False,
+        )
+    )

@@ -1,0 +1,1 @@
+"""The result: for each neuron the formulas that it detects best."""

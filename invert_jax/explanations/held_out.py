@@ -1,0 +1,228 @@
+"""What held-out samples say of explanations that were searched for on others."""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float, Int
+
+from invert_jax.core.objectives.auroc import auroc_score
+from invert_jax.core.statistics.delong import QUANTILE, logit_interval
+from invert_jax.core.statistics.mannwhitney import (
+    log10_mannwhitney,
+    log10_mannwhitney_greater,
+)
+from invert_jax.explanations.significance import list_column
+
+# Below so many samples of a kind an interval covers less than it says.
+FEW = 10
+OF_SLOTS = ("rank_sums", "supports", "variances", "differences")
+OF_NEURONS = ("tie_sums", "sums_without", "supports_without", "num_active")
+PREFIX = "held_out_"
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The formulas of a search on samples that had no part in it.
+
+    What the properties show is the beam after the last step.
+
+    Attributes:
+        samples: Indices of the held-out samples.
+        rank_sums: int64; sum of the centered doubled midranks over each support.
+        supports: int64; number of held-out samples where each formula holds.
+        variances: DeLong's variance of each score; nan below 2 positives or negatives.
+        differences: The same of the score minus that of rank 0.
+        tie_sums: Sum of t**3 - t over the groups of t tied samples.
+        sums_without: Rank sums of the best formula without each of its literals.
+        supports_without: Supports of the same; 0 where there is no such formula.
+        num_active: int64; held-out samples above the lowest activation there.
+        sign: "positive" or "negative", as searched for.
+    """
+
+    samples: Int[np.ndarray, " reported"]
+    rank_sums: Int[np.ndarray, "neurons steps beam"]
+    supports: Int[np.ndarray, "neurons steps beam"]
+    variances: Float[np.ndarray, "neurons steps beam"]
+    differences: Float[np.ndarray, "neurons steps beam"]
+    tie_sums: Float[np.ndarray, " neurons"]
+    sums_without: Int[np.ndarray, "neurons steps length"]
+    supports_without: Int[np.ndarray, "neurons steps length"]
+    num_active: Int[np.ndarray, " neurons"]
+    sign: str = "positive"
+
+    @property
+    def num_samples(self) -> int:
+        """Number of held-out samples."""
+        return len(self.samples)
+
+    @property
+    def num_positives(self) -> Int[np.ndarray, "neurons beam"]:
+        """Number of held-out samples where each formula holds."""
+        return self.supports[:, -1]
+
+    @cached_property
+    def scores(self) -> Float[np.ndarray, "neurons beam"]:
+        """AUROC on the held-out samples; nan where empty or without both classes."""
+        return auroc_score(
+            self.rank_sums[:, -1], self.num_positives, num_samples=self.num_samples
+        )
+
+    @cached_property
+    def intervals(self) -> Float[np.ndarray, "neurons beam 2"]:
+        """95 % interval of each score: DeLong's, symmetric on the logit scale.
+
+        nan below 2 positives or negatives, at scores of 0 and 1, and where the
+        activations are all tied. On few samples it covers less often; see `notes`.
+        """
+        return logit_interval(self.scores, self.variances[:, -1])
+
+    @cached_property
+    def log10_p(self) -> Float[np.ndarray, "neurons beam"]:
+        """Decimal logarithm of the two-sided Mann-Whitney p-value; nan as the scores.
+
+        Valid as it is for a formula chosen without these samples.
+        """
+        return log10_mannwhitney(
+            self.rank_sums[:, -1],
+            self.num_positives,
+            self.tie_sums[:, None],
+            num_samples=self.num_samples,
+        )
+
+    @cached_property
+    def log10_p_one_sided(self) -> Float[np.ndarray, "neurons beam"]:
+        """The same of the one-sided p-value, towards what was searched for.
+
+        That positives are higher; for sign "negative", lower.
+        """
+        sums = self.rank_sums[:, -1]
+        return log10_mannwhitney_greater(
+            -sums if self.sign == "negative" else sums,
+            self.num_positives,
+            self.tie_sums[:, None],
+            num_samples=self.num_samples,
+        )
+
+    @cached_property
+    def is_alternative(self) -> Bool[np.ndarray, "neurons beam"]:
+        """Formulas other than the best that are not shown to be worse than it.
+
+        Those whose score is below that of rank 0 by no more than the 95 % interval of
+        the paired difference. None where the activations are all tied, nor where the
+        difference has no variance though the supports differ: nothing is shown there.
+        """
+        worse = self.scores[:, :1] - self.scores
+        worse = -worse if self.sign == "negative" else worse
+        differences, supports = self.differences[:, -1], self.num_positives
+        within = worse <= QUANTILE * np.sqrt(differences)
+        within &= (differences > 0) | (supports == supports[:, :1])
+        within &= self.num_active[:, None] > 0
+        return within & (np.arange(supports.shape[1]) > 0)
+
+    @cached_property
+    def scores_without(self) -> Float[np.ndarray, "neurons length"]:
+        """Score of the best formula without each of its literals.
+
+        nan past its length, if it has but one, and without both classes.
+        """
+        return auroc_score(
+            self.sums_without[:, -1],
+            self.supports_without[:, -1],
+            num_samples=self.num_samples,
+        )
+
+    @cached_property
+    def notes(self) -> np.ndarray:
+        """Per neuron what keeps its best formula from being judged well: "" if nothing.
+
+        "no positives" or "no negatives" where there is no score, and "all tied" where
+        all activations are equal. Where an interval covers less often than it says,
+        "few positives" or "few negatives", below 10 of them (below 2 there is no
+        interval), and "few active", below 10 samples above the lowest activation; both,
+        as "few positives, few active", if both are few.
+        """
+        positives = self.num_positives[:, 0]
+        negatives = self.num_samples - positives
+        few = np.select(
+            [positives < FEW, negatives < FEW], ["few positives", "few negatives"], ""
+        )
+        inactive = np.where(self.num_active < FEW, "few active", "")
+        both = np.where((few != "") & (inactive != ""), ", ", "")
+        return np.select(
+            [positives == 0, negatives == 0, self.num_active == 0],
+            ["no positives", "no negatives", "all tied"],
+            np.char.add(np.char.add(few, both), inactive),
+        )
+
+    def take(self, positions: np.ndarray) -> "HeldOut":
+        """That of some neurons."""
+        arrays = {name: getattr(self, name)[positions] for name in OF_SLOTS}
+        arrays |= {name: getattr(self, name)[positions] for name in OF_NEURONS}
+        return dataclasses.replace(self, **arrays)
+
+    def at_length(self, length: int) -> "HeldOut":
+        """That of the steps up to `length`."""
+        arrays = {name: getattr(self, name)[:, :length] for name in OF_SLOTS}
+        return dataclasses.replace(
+            self,
+            **arrays,
+            sums_without=self.sums_without[:, :length, :length],
+            supports_without=self.supports_without[:, :length, :length],
+        )
+
+    def slot_columns(self, slots: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
+        """One number per filled slot of each array, for a table."""
+        return {f"{PREFIX}{name}": getattr(self, name)[slots] for name in OF_SLOTS}
+
+    def neuron_columns(self) -> dict[str, pa.Array]:
+        """A list per neuron of each array, for a table."""
+        return {
+            f"{PREFIX}{name}": list_column(getattr(self, name)) for name in OF_NEURONS
+        }
+
+    @classmethod
+    def from_columns(
+        cls,
+        samples: Int[np.ndarray, " reported"],
+        neurons: dict[str, list],
+        formulas: pa.Table,
+        slots: tuple[np.ndarray, ...],
+        *,
+        shape: tuple[int, int, int],
+        sign: str,
+    ) -> "HeldOut":
+        """The same again from columns of neurons and of filled slots.
+
+        Args:
+            samples: The held-out samples.
+            neurons: From `neuron_columns`.
+            formulas: From `slot_columns`.
+            slots: Where in the arrays each row of the formulas belongs.
+            shape: Neurons, steps and beam.
+            sign: As searched for.
+        """
+        arrays = {}
+        for name in OF_SLOTS:
+            column = formulas[f"{PREFIX}{name}"].to_numpy()
+            empty = np.nan if column.dtype.kind == "f" else 0
+            arrays[name] = np.full(shape, empty, column.dtype)
+            arrays[name][slots] = column
+        lists = {name: np.array(neurons[f"{PREFIX}{name}"]) for name in OF_NEURONS}
+        lengths = (shape[0], shape[1], shape[1])
+        return cls(
+            samples=samples,
+            sign=sign,
+            tie_sums=lists["tie_sums"].reshape(-1).astype(np.float64),
+            num_active=lists["num_active"].reshape(-1).astype(np.int64),
+            sums_without=lists["sums_without"].reshape(lengths).astype(np.int64),
+            supports_without=lists["supports_without"]
+            .reshape(lengths)
+            .astype(np.int64),
+            rank_sums=arrays["rank_sums"],
+            supports=arrays["supports"],
+            variances=arrays["variances"],
+            differences=arrays["differences"],
+        )

@@ -1,0 +1,147 @@
+"""A layer as the page's script reads it."""
+
+import numpy as np
+from jaxtyping import Int
+
+from invert_jax.explanations.explanations import Explanations
+from invert_jax.reports.behavior import FALSE_POSITIVE_RATES, Behavior
+from invert_jax.reports.html.encoding import packed, packed_floats
+from invert_jax.reports.material import LayerInputs
+from invert_jax.reports.summary import Evidence, Summary
+
+NUM_UNDETECTED = 500
+NUM_BARS = 40
+
+
+def layer_payload(
+    layer: LayerInputs, behavior: Behavior | None, evidence: Evidence, summary: Summary
+) -> dict:
+    """All that the page knows of a layer, but its images."""
+    explanations = layer.explanations
+    used, literals = used_concepts(explanations)
+    statuses = list(summary.num_by_status)
+    codes = {status: code for code, status in enumerate(statuses)}
+    names = list(explanations.neuron_names)
+    plain = names == [str(neuron) for neuron in explanations.neurons.tolist()]
+    return {
+        "name": layer.name,
+        "sign": explanations.settings.sign,
+        "numSamples": explanations.num_samples,
+        "neurons": packed(explanations.neurons, "i4"),
+        "names": None if plain else names,
+        "statuses": statuses,
+        "status": packed(
+            np.array([codes[str(each)] for each in explanations.status]), "u1"
+        ),
+        "concepts": [_concept(layer, column) for column in used],
+        # One more, so that 0 is no literal.
+        "literals": packed(literals + 1, "u2" if 2 * len(used) < 65535 else "i4"),
+        "operators": packed(explanations.operators, "i4"),
+        "scores": packed(_scores_by_length(explanations), "f8"),
+        "supports": packed(explanations.supports, "i4"),
+        "evidence": _evidence(evidence),
+        "behavior": None if behavior is None else _behavior(layer, behavior),
+        "summary": _summary(summary, used),
+    }
+
+
+def used_concepts(
+    explanations: Explanations,
+) -> tuple[list[int], Int[np.ndarray, "neurons steps beam length"]]:
+    """Columns of the concepts that formulas name, and literals in terms of those."""
+    literals = explanations.literals
+    used = np.unique(literals[literals >= 0] // 2)
+    place = np.searchsorted(used, np.maximum(literals, 0) // 2)
+    return used.tolist(), np.where(literals < 0, -1, 2 * place + literals % 2)
+
+
+def _scores_by_length(explanations: Explanations) -> np.ndarray:
+    """Scores after each step, [neurons, steps, beam]."""
+    steps = range(1, explanations.max_length + 1)
+    return np.stack([explanations.at_length(step).scores for step in steps], axis=1)
+
+
+def _concept(layer: LayerInputs, column: int) -> dict:
+    """Name, definition, size and synonyms of a concept."""
+    name = layer.explanations.concept_names[column]
+    concept: dict = {"name": name}
+    synonyms = layer.explanations.synonyms.get(name)
+    if synonyms:
+        concept["synonyms"] = list(synonyms)
+    if layer.concepts is not None:
+        at = int(layer.concepts.columns([name])[0])
+        concept["count"] = int(layer.concepts.num_positives[at])
+        descriptions = layer.concepts.descriptions
+        if descriptions is not None and descriptions[at]:
+            concept["description"] = descriptions[at]
+    return concept
+
+
+def _evidence(evidence: Evidence) -> dict:
+    """Arrays of what is known, null for what is not."""
+    arrays = {
+        "q": evidence.q_value,
+        "heldOut": evidence.held_out,
+        "interval": evidence.interval,
+        "without": evidence.without,
+    }
+    alternative, support = evidence.is_alternative, evidence.support
+    return {
+        **{name: None if a is None else packed(a, "f8") for name, a in arrays.items()},
+        "alternative": None if alternative is None else packed(alternative, "u1"),
+        "support": None if support is None else packed(support, "i4"),
+        "numHeldOut": evidence.num_held_out,
+    }
+
+
+def _behavior(layer: LayerInputs, behavior: Behavior) -> dict:
+    """Arrays of the behavior, samples as indices among all."""
+    return {
+        "rates": FALSE_POSITIVE_RATES.round(5).tolist(),
+        "hasSupport": layer.concepts is not None,
+        "low": packed_floats(behavior.low),
+        "high": packed_floats(behavior.high),
+        "numLowest": packed(behavior.num_lowest, "i4"),
+        "inside": packed(behavior.inside, "u2"),
+        "outside": packed(behavior.outside, "u2"),
+        "tpr": packed(behavior.true_positive_rates, "u1"),
+        "top": packed(among_all(layer, behavior.top), "i4"),
+        "topValues": packed_floats(behavior.top_values),
+        "topInside": packed(behavior.top_inside, "u1"),
+        "bottom": packed(among_all(layer, behavior.bottom), "i4"),
+        "bottomValues": packed_floats(behavior.bottom_values),
+        "bottomInside": packed(behavior.bottom_inside, "u1"),
+        "without": packed(behavior.without, "f4"),
+    }
+
+
+def among_all(
+    layer: LayerInputs, positions: Int[np.ndarray, "units few"]
+) -> Int[np.ndarray, "units few"]:
+    """Indices among all samples, of positions among those that counted; -1 stays."""
+    return np.where(positions < 0, -1, layer.samples[np.maximum(positions, 0)])
+
+
+def _summary(summary: Summary, used: list[int]) -> dict:
+    """The summary, concepts by their place among those used."""
+    uses = summary.uses[used]
+    order = np.lexsort((-uses[:, 1], -uses[:, 0]))[:NUM_BARS]
+    return {
+        "statuses": summary.num_by_status,
+        "bars": [
+            [int(place), *uses[place].tolist()] for place in order if uses[place].any()
+        ],
+        "numConcepts": int((summary.uses[:, 0] > 0).sum()),
+        "quartiles": _finite(summary.quartiles),
+        "means": _finite(summary.mean_score),
+        "byLength": summary.num_by_length.tolist(),
+        "undetected": list(summary.undetected[:NUM_UNDETECTED]),
+        "numUndetected": len(summary.undetected),
+    }
+
+
+def _finite(values: np.ndarray) -> list:
+    """Nested lists, None for nan, which JSON does not know."""
+    numbers = values.astype(object)
+    numbers[np.isnan(values)] = None
+    return numbers.tolist()

@@ -1,0 +1,156 @@
+"""The page as text: its template, script and style filled with what a layer has."""
+
+import base64
+import hashlib
+import os
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from invert_jax.reports.behavior import Behavior
+from invert_jax.reports.html.encoding import packed, script_json, well_formed
+from invert_jax.reports.html.payload import among_all
+from invert_jax.reports.html.pictures import Pictures
+from invert_jax.reports.html.sentences import run_sentences
+from invert_jax.reports.material import LayerInputs
+from invert_jax.reports.summary import Evidence, Summary
+from invert_jax.version import VERSION
+
+IMAGES_AT_ONCE = 100
+SCRIPTS = ("data", "charts", "samples", "table", "card", "summary", "page")
+STYLES = ("page", "parts")
+PACKAGE = "invert_jax.reports.html"
+
+
+class Layer(NamedTuple):
+    """A layer and all that is computed for its part of the page."""
+
+    inputs: LayerInputs
+    behavior: Behavior | None
+    evidence: Evidence
+    summary: Summary
+
+
+def make_environment():
+    """The engine of the templates, which escapes what it is given."""
+    try:
+        import jinja2
+    except ImportError as error:
+        raise ImportError(
+            "`report` needs jinja2: pip install 'invert_jax[report]'."
+        ) from error
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(PACKAGE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def rendered(
+    environment,
+    title: str | None,
+    layers: list[Layer],
+    payloads: list[dict],
+    pictures: Pictures,
+    notes: list[list[str]],
+    comparisons: list[dict],
+) -> str:
+    """The page as text."""
+    names = [each.inputs.name for each in layers]
+    heading = title or (f"Labels of {names[0]}" if names[0] and len(names) == 1 else "")
+    chunks = [
+        pictures.urls[start : start + IMAGES_AT_ONCE]
+        for start in range(0, len(pictures.urls), IMAGES_AT_ONCE)
+    ]
+    script = _source("script", SCRIPTS, "js")
+    style = _source("style", STYLES, "css")
+    page = {
+        "images": packed(np.array(pictures.samples, np.int64), "i4"),
+        "imagesAtOnce": IMAGES_AT_ONCE,
+        "pixelated": pictures.is_pixelated,
+        "ids": _ids(layers),
+        "numLayers": len(layers),
+    }
+    return environment.get_template("page.html").render(
+        title=well_formed(heading or "What the units respond to"),
+        layers=[well_formed(name or f"layer {at}") for at, name in enumerate(names)],
+        runs=[
+            [
+                well_formed(sentence)
+                for sentence in run_sentences(
+                    each.inputs.name, each.inputs.explanations, each.evidence
+                )
+            ]
+            for each in layers
+        ],
+        notes=notes,
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        version=VERSION,
+        comparisons=comparisons,
+        page=script_json(page),
+        payloads=[script_json(each) for each in payloads],
+        chunks=[script_json(each) for each in chunks],
+    )
+
+
+def _ids(layers: list[Layer]) -> dict | None:
+    """Ids of the samples that cards show, where samples have ids.
+
+    As text, since a script's numbers are whole up to 2**53 only.
+    """
+    ids = next(
+        (each.inputs.ids for each in layers if each.inputs.ids is not None), None
+    )
+    behaviors = [each for each in layers if each.behavior is not None]
+    if ids is None or not behaviors:
+        return None
+    shown = np.unique(
+        np.concatenate(
+            [
+                among_all(each.inputs, part).ravel()
+                for each in behaviors
+                for part in (each.behavior.top, each.behavior.bottom)  # type: ignore[union-attr]
+            ]
+        )
+    )
+    shown = shown[shown >= 0]
+    return {"samples": packed(shown, "i4"), "ids": [str(each) for each in ids[shown]]}
+
+
+def _source(folder: str, names: tuple[str, ...], suffix: str) -> str:
+    """The page's own script or style, of several files."""
+    templates = resources.files(PACKAGE).joinpath("templates", folder)
+    return "\n".join(
+        templates.joinpath(f"{name}.{suffix}").read_text(encoding="utf-8")
+        for name in names
+    )
+
+
+def _hash(text: str) -> str:
+    """What the page's policy knows its own script by."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write the file beside and rename it, so that none is ever half-written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8",
+        newline="\n",
+    ) as draft:  # fmt: skip
+        try:
+            draft.write(text)
+        except BaseException:
+            os.unlink(draft.name)
+            raise
+    os.chmod(draft.name, 0o644)
+    os.replace(draft.name, path)

@@ -1,0 +1,159 @@
+"""What a report is made of, checked to be of one run before anything is drawn."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from invert_jax.activations.array import Activations
+from invert_jax.concepts.table import Concepts
+from invert_jax.engine.arguments import as_activations
+from invert_jax.explanations.explanations import Explanations
+from invert_jax.explanations.same_run import (
+    check_same_activations,
+    counted_concepts,
+)
+
+
+class LayerInputs(NamedTuple):
+    """One layer and what is known of it.
+
+    Attributes:
+        name: Name of the layer, as the page shows it.
+        explanations: Its labels.
+        activations: Of all samples; None if not given.
+        concepts: Of the samples that counted; None if not given.
+        samples: Indices of the samples that counted, among all.
+        num_all: Samples in all, whether they counted or not.
+        ids: Ids of all samples; None where there are none.
+    """
+
+    name: str
+    explanations: Explanations
+    activations: Activations | None
+    concepts: Concepts | None
+    samples: Int[np.ndarray, " samples"]
+    num_all: int
+    ids: np.ndarray | None
+
+
+def checked_layers(explanations, activations, concepts) -> list[LayerInputs]:
+    """The layers with their activations and concepts, refused if they do not match.
+
+    Args:
+        explanations: An `Explanations`, or a dict of them by layer.
+        activations: A matrix, or a dict by layer; None if there are none.
+        concepts: A `Concepts` table; None if there is none.
+    """
+    layers = named_layers(explanations)
+    if concepts is not None and not isinstance(concepts, Concepts):
+        raise TypeError(
+            f"`concepts` must be a Concepts table; got {type(concepts).__name__}."
+        )
+    checked = [
+        _checked_layer(name, each, _of_layer(activations, name, each, layers), concepts)
+        for name, each in layers.items()
+    ]
+    sizes = {each.num_all for each in checked if each.activations is not None}
+    if len(sizes) > 1:
+        raise ValueError(
+            "`explanations` in one page must be of the same samples; the layers have "
+            f"{' and '.join(map(str, sorted(sizes)))} samples. Write a page for each."
+        )
+    _check_ids_of_layers(checked)
+    return checked
+
+
+def _check_ids_of_layers(layers: list[LayerInputs]) -> None:
+    """Refuse layers of other samples: the page names each sample once for all."""
+    known = [(each.name, each.ids) for each in layers if each.ids is not None]
+    for name, ids in known[1:]:
+        if not np.array_equal(known[0][1], ids):
+            raise ValueError(
+                "`explanations` in one page must be of the same samples, in the same "
+                f"order; the ids of layer {name!r} differ from those of layer "
+                f"{known[0][0]!r}. Write a page for each."
+            )
+
+
+def named_layers(explanations) -> dict[str, Explanations]:
+    """The layers by name; one that stands alone by its own name."""
+    if isinstance(explanations, Explanations):
+        return {explanations.layer: explanations}
+    if not isinstance(explanations, Mapping) or not all(
+        isinstance(each, Explanations) for each in explanations.values()
+    ):
+        raise TypeError(
+            "`explanations` must be an Explanations or a dict of them; got "
+            f"{type(explanations).__name__}."
+        )
+    if not explanations:
+        raise ValueError("`explanations` must hold at least one layer; got none.")
+    return {str(name): each for name, each in explanations.items()}
+
+
+def _of_layer(
+    activations, name: str, explanations: Explanations, layers: Mapping
+) -> Activations | None:
+    """The activations of one layer."""
+    if activations is None:
+        return None
+    if not isinstance(activations, Mapping):
+        if len(layers) > 1:
+            raise ValueError(
+                f"`activations` must be a dict, since there are {len(layers)} layers; "
+                f"got {type(activations).__name__}. Its keys are the layers' names."
+            )
+        return as_activations(activations, explanations.layer)
+    for key in (name, explanations.layer):
+        if key in activations:
+            return as_activations(activations[key], str(key))
+    if len(layers) == len(activations) == 1:
+        ((key, values),) = activations.items()
+        return as_activations(values, str(key))
+    known = ", ".join(repr(key) for key in list(activations)[:5])
+    raise ValueError(
+        f"`activations` must hold the layer {name!r}; it has {known or 'none'}."
+    )
+
+
+def _checked_layer(
+    name: str,
+    explanations: Explanations,
+    activations: Activations | None,
+    concepts: Concepts | None,
+) -> LayerInputs:
+    label = f" of layer {name!r}" if name else ""
+    num_samples = explanations.num_samples
+    counted = explanations.samples
+    samples = np.arange(num_samples) if counted is None else np.asarray(counted)
+    if activations is not None:
+        check_same_activations(activations, explanations, samples, counted, label)
+    given = [each for each in (activations, concepts) if each is not None]
+    num_all = max([int(samples[-1]) + 1, *(each.num_samples for each in given)])
+    if given and given[0].num_samples == num_samples:
+        samples, num_all = np.arange(num_samples), num_samples
+    known = [each.ids for each in given if each.num_samples == num_all]
+    ids = next((each for each in known if each is not None), None)
+    if concepts is not None:
+        whose = f"`explanations`{label}"
+        concepts = counted_concepts(concepts, explanations, whose)
+        if activations is not None:
+            _check_same_ids(activations.ids, concepts.ids, samples)
+    return LayerInputs(name, explanations, activations, concepts, samples, num_all, ids)
+
+
+def _check_same_ids(
+    of_activations: np.ndarray | None,
+    of_concepts: np.ndarray | None,
+    samples: Int[np.ndarray, " samples"],
+) -> None:
+    """Refuse samples in another order."""
+    if of_activations is None or of_concepts is None:
+        return
+    if not np.array_equal(of_activations[samples], of_concepts):
+        raise ValueError(
+            "`activations` and `concepts` must describe the same samples, in the same "
+            "order; their ids differ. concepts.align(activations.ids) reorders them."
+        )

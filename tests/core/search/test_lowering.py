@@ -1,0 +1,133 @@
+"""Every jitted program of the engine lowers for CPU, GPU and TPU, without 64 bits."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+from jax.sharding import Mesh
+
+from invert_jax.core.objectives.auroc import AUROC
+from invert_jax.core.search import packing
+from invert_jax.core.search.packing import ConceptTable, Layout
+from invert_jax.engine import programs
+from tests.core.search_problems import settings
+
+NUM_SAMPLES, NUM_CONCEPTS, NUM_NEURONS = 10_000_000, 40, 4
+LAYOUT = Layout(num_limbs=3, num_chunks=2, rows_per_chunk=64)
+NUM_ROWS = 100
+# All widths of keys, and both kinds of integers.
+DTYPES = ["float32", "bfloat16", "float16", "uint32", "int32", "int8", "bool"]
+
+array = jax.ShapeDtypeStruct
+
+
+def table_and_weights():
+    """What the programs of a block are called with, without the numbers."""
+    chunks, rows = LAYOUT.num_chunks, LAYOUT.rows_per_chunk
+    num_words = rows // packing.BITS
+
+    def table():
+        return ConceptTable(
+            words=jnp.zeros((chunks, NUM_CONCEPTS, num_words), jnp.uint32),
+            filled=jnp.zeros((chunks, num_words), jnp.uint32),
+            row_counts=jnp.zeros((chunks, rows), jnp.float32),
+            num_positives=jnp.zeros(NUM_CONCEPTS, jnp.int32),
+        )
+
+    weights = (NUM_NEURONS, chunks, LAYOUT.num_limbs, rows)
+    return (
+        array(weights, jnp.float32),
+        array((NUM_NEURONS,), bool),
+        jax.eval_shape(table),
+    )
+
+
+def search_program():
+    rules = settings(NUM_SAMPLES, num_usable=9)
+    return programs.search_program(one_device(), AUROC, rules), table_and_weights()
+
+
+def concept_sums_program():
+    return programs.concept_sums_program(one_device()), table_and_weights()
+
+
+def rank_program(dtype):
+    one = partial(
+        programs.rank_rows, layout=LAYOUT, num_rows=NUM_ROWS, negative=dtype == "int8"
+    )
+    shapes = (
+        array((NUM_NEURONS, NUM_SAMPLES), jnp.dtype(dtype)),
+        array((NUM_SAMPLES,), jnp.int32),
+    )
+    return jax.jit(jax.vmap(one, in_axes=(0, None))), shapes
+
+
+def one_device():
+    return Mesh(np.array(jax.local_devices()[:1]), ("neurons",))
+
+
+PROGRAMS: dict[str, Callable] = {
+    "search": search_program,
+    "concept sums": concept_sums_program,
+    **{f"ranks of {dtype}": partial(rank_program, dtype) for dtype in DTYPES},
+}
+
+
+def lower(name, platform):
+    """The module of a program for a platform, under strict promotion of dtypes."""
+    programs.search_program.cache_clear()
+    programs.concept_sums_program.cache_clear()
+    with jax.numpy_dtype_promotion("strict"):
+        program, shapes = PROGRAMS[name]()
+        return export.export(program, platforms=[platform])(*shapes).mlir_module()
+
+
+def wide_tensors(module):
+    """The types of 64 bits in a module; how far a window is padded is no tensor."""
+    module = re.sub(r"padding = dense<[^>]*> : tensor<\d+x2xi64>", "", module)
+    return set(re.findall(r"tensor<(?:[\d?]+x)*(?:u?i64|f64|complex<f64>)[,>]", module))
+
+
+def test_types_of_64_bits_are_found_where_there_are_some():
+    text = "a : tensor<f64>, tensor<2x?xui64>, tensor<3xi32>, tensor<4xi64, #s>"
+    assert wide_tensors(text) == {"tensor<f64>", "tensor<2x?xui64>", "tensor<4xi64,"}
+    with jax.enable_x64(True):
+        doubled = jax.jit(lambda x: x * 2.0)
+        exported = export.export(doubled, platforms=["tpu"])(array((3,), jnp.float64))
+    assert "tensor<3xf64>" in wide_tensors(exported.mlir_module())
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_lowers_for_every_backend_without_a_tensor_of_64_bits(name, platform):
+    assert jnp.arange(1).dtype == jnp.int32, "64 bits must be off, as by default"
+    module = lower(name, platform)
+    assert "func.func public @main" in module
+    assert wide_tensors(module) == set()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_where_the_user_turns_64_bits_on_no_array_of_them_appears(name):
+    with jax.enable_x64(True):
+        module = lower(name, "tpu")
+    # JAX itself counts loops by a scalar of 64 bits then.
+    assert {kind for kind in wide_tensors(module) if "x" in kind} == set()
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+@pytest.mark.parametrize("name", ["search", "concept sums"])
+def test_every_matrix_product_asks_for_full_precision(name, platform):
+    products = re.findall(r"stablehlo\.dot_general [^\n]*", lower(name, platform))
+    assert products
+    assert all("precision = [HIGHEST, HIGHEST]" in product for product in products)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_ranks_take_one_sort_of_the_keys_with_their_rows(dtype):
+    module = lower(f"ranks of {dtype}", "tpu")
+    assert module.count("stablehlo.sort") == 1

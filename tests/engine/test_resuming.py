@@ -1,0 +1,238 @@
+"""Runs that keep what is done: killed and resumed, with parts reused or ignored."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+import invert_jax as ij
+from invert_jax.engine import resuming
+from tests import small_runs
+from tests.repository import ROOT
+from tests.small_runs import assert_same, explain
+
+SMALL_BLOCKS: dict[str, Any] = {"memory_budget": 1 << 20, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def long_world():
+    return small_runs.make_long_world()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(long_world):
+    options = ij.Options(**SMALL_BLOCKS)
+    return explain(*long_world, **small_runs.LONG_SETTINGS, options=options)
+
+
+def resumable(long_world, folder, **changes):
+    options = ij.Options(output=folder, **SMALL_BLOCKS)
+    return explain(
+        *long_world, **{**small_runs.LONG_SETTINGS, **changes}, options=options
+    )
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """The keys of the parts that a run saves; files that it finds must not change."""
+    keys = []
+
+    def save_part(folder, key, arrays):
+        keys.append(key)
+        original(folder, key, arrays)
+
+    original = resuming.save_part
+    monkeypatch.setattr(resuming, "save_part", save_part)
+    return keys
+
+
+def test_a_part_is_read_back_as_it_was(tmp_path, rng):
+    arrays = {"a": rng.integers(9, size=(2, 3)), "b": np.zeros(0, bool)}
+    resuming.save_part(tmp_path / "parts", "key", arrays)
+    loaded = resuming.load_part(tmp_path / "parts", "key")
+    assert loaded is not None and list(loaded) == ["a", "b"]
+    for name, values in arrays.items():
+        assert loaded[name].dtype == values.dtype
+        np.testing.assert_array_equal(loaded[name], values)
+    assert os.listdir(tmp_path / "parts") == ["key.npz"]
+
+
+def test_there_is_no_part_before_one_is_saved(tmp_path):
+    assert resuming.load_part(tmp_path, "key") is None
+
+
+def test_a_part_cut_short_anywhere_is_no_part(tmp_path):
+    resuming.save_part(tmp_path, "key", {"a": np.arange(50), "b": np.ones(3)})
+    whole = (tmp_path / "key.npz").read_bytes()
+    for length in range(1, len(whole), 7):
+        (tmp_path / "key.npz").write_bytes(whole[:length])
+        assert resuming.load_part(tmp_path, "key") is None, length
+
+
+def test_a_key_depends_on_the_run_and_on_every_bit_of_the_block():
+    block = np.zeros((4, 2), np.float32)
+    other = block.copy()
+    other[3, 1] = -0.0
+    keys = [
+        resuming.part_key("run", block),
+        resuming.part_key("other run", block),
+        resuming.part_key("run", other),
+        resuming.part_key("run", block.reshape(2, 4)),
+        resuming.part_key("run", block.view(np.int32)),
+        resuming.part_key("run", block[:, :1]),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert resuming.part_key("run", np.asfortranarray(block)) == keys[0]
+
+
+def test_a_run_that_keeps_its_parts_gives_the_same_and_leaves_no_parts(
+    tmp_path, long_world, uninterrupted, saved
+):
+    found = resumable(long_world, tmp_path / "new" / "out")
+    assert_same(found, uninterrupted)
+    assert_same(ij.Explanations.load(tmp_path / "new" / "out"), uninterrupted)
+    assert os.listdir(tmp_path / "new") == ["out"]
+    assert len(saved) >= 3
+
+
+STALLS = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from tests import small_runs
+from tests.engine import test_resuming
+
+activations, concepts = small_runs.make_long_world()
+
+class Stalling:
+    shape, dtype = activations.shape, activations.dtype
+    blocks_read = 0
+
+    def __getitem__(self, index):
+        Stalling.blocks_read += 1
+        if Stalling.blocks_read == 3:
+            Path(sys.argv[2]).touch()
+            time.sleep(600)
+        return activations[index]
+
+test_resuming.resumable((Stalling(), concepts), Path(sys.argv[1]))
+"""
+
+
+def test_a_run_that_was_killed_goes_on_where_it_stopped(
+    tmp_path, long_world, uninterrupted, saved
+):
+    kill_in_third_block(tmp_path)
+    folder = tmp_path / "out.parts"
+    done = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
+    assert len(done) == 2
+    assert not (tmp_path / "out").exists()
+
+    kept_alive = tmp_path / "seen"
+    original = resuming.remove_parts
+
+    def look_then_remove(path):
+        assert path == folder
+        shutil.copytree(folder, kept_alive)
+        original(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resuming, "remove_parts", look_then_remove)
+        found = resumable(long_world, tmp_path / "out")
+
+    assert_same(found, uninterrupted)
+    assert_same(ij.Explanations.load(tmp_path / "out"), uninterrupted)
+    assert not {f"{key}.npz" for key in saved} & done.keys()
+    now = {path.name: path.stat().st_mtime_ns for path in kept_alive.glob("*.npz")}
+    assert len(now) == len(done) + len(saved) >= 4
+    assert {name: now[name] for name in done} == done
+    assert not folder.exists()
+
+
+def kill_in_third_block(tmp_path):
+    """SIGKILL a run of its own process while it reads the third block."""
+    stalled = tmp_path / "stalled"
+    run = subprocess.Popen(
+        [sys.executable, "-c", STALLS, str(tmp_path / "out"), str(stalled)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"},
+    )
+    try:
+        deadline = time.monotonic() + 300
+        while not stalled.exists():
+            assert run.poll() is None, "the run ended before its third block"
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        run.send_signal(signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL
+
+
+def test_parts_of_other_runs_and_damaged_parts_are_ignored(
+    tmp_path, long_world, uninterrupted, saved
+):
+    # Another setting has other keys; this run's parts are there, but cut short.
+    activations, concepts = long_world
+    resumable(long_world, tmp_path / "first")
+    wanted = list(saved)
+    folder = tmp_path / "out.parts"
+    other = resumable((activations[:, ::-1].copy(), concepts), tmp_path / "other")
+    resuming.save_part(folder, "0" * 32, {"tie_sums": other.tie_sums})
+    for key in wanted:
+        (folder / f"{key}.npz").write_bytes(b"PK\x03\x04 cut short")
+
+    saved.clear()
+    assert_same(resumable(long_world, tmp_path / "out"), uninterrupted)
+    assert saved == wanted
+
+
+def test_other_settings_use_no_part_of_these(tmp_path, long_world, saved):
+    activations, concepts = long_world
+    resumable(long_world, tmp_path / "first")
+    first = set(saved)
+    saved.clear()
+    changed = concepts.masks()
+    changed[0, 0] ^= True
+    other_concepts = ij.Concepts.from_masks(changed, concepts.names)
+    resumable((activations, other_concepts), tmp_path / "second")
+    assert not first & set(saved)
+    saved.clear()
+    resumable(long_world, tmp_path / "third", sign="negative")
+    assert not first & set(saved)
+
+
+def test_something_else_in_the_way_is_refused_before_any_work(tmp_path, long_world):
+    activations, concepts = long_world
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").touch()
+
+    class Unread:
+        shape, dtype = activations.shape, activations.dtype
+
+        def __getitem__(self, index):
+            raise AssertionError("read before the folder was checked")
+
+    with pytest.raises(ValueError, match="`path` must be new, or a folder of expl"):
+        resumable((ij.Activations(Unread()), concepts), tmp_path / "out")
+    assert os.listdir(tmp_path / "out") == ["thesis.tex"]
+
+
+def test_an_older_result_is_replaced(tmp_path, long_world, uninterrupted):
+    uninterrupted.take([3, 1]).save(tmp_path / "out")
+    resumable(long_world, tmp_path / "out")
+    assert_same(ij.Explanations.load(tmp_path / "out"), uninterrupted)
+
+
+def test_each_layer_has_a_folder_of_its_own(tmp_path):
+    world = small_runs.make_world()
+    layers = {"block/0": world.activations, "block/1": world.activations[:, ::-1]}
+    options = ij.Options(progress=False, output=tmp_path / "out")
+    found = explain(layers, world.concepts, options=options)
+    assert sorted(os.listdir(tmp_path / "out")) == ["block.0", "block.1"]
+    for folder, name in (("block.0", "block/0"), ("block.1", "block/1")):
+        assert_same(ij.Explanations.load(tmp_path / "out" / folder), found[name])

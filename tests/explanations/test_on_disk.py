@@ -1,0 +1,238 @@
+import json
+import os
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import invert_jax as ij
+from tests import small_runs
+from tests.small_runs import ARRAYS, assert_same, explain
+
+
+@pytest.fixture(scope="module")
+def explanations():
+    world = small_runs.make_world()
+    names = [f"unit {j}" for j in range(8)]
+    layer = ij.Activations(world.activations, names, layer="encoder/conv")
+    return explain(layer, world.concepts)
+
+
+@pytest.fixture(scope="module")
+def folder(explanations, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "result"
+    explanations.save(path)
+    return path
+
+
+@pytest.fixture
+def copied(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "copied")
+
+
+COLUMNS = [
+    "neuron", "name", "status", "formula", "score", "fraction", "num_positives",
+    "num_literals", "log10_p",
+]  # fmt: skip
+
+
+def test_a_table_has_one_row_per_neuron(explanations):
+    table = explanations.to_arrow()
+    assert table.column_names == COLUMNS
+    assert table["neuron"].to_pylist() == list(range(8))
+    row = table.slice(6, 1).to_pylist()[0]
+    assert row["formula"] == "six" and row["score"] == 1.0
+    assert row["num_positives"] == 10 and row["fraction"] == 10 / 60
+    assert row["name"] == "unit 6" and row["status"] == "labeled"
+    assert row["num_literals"] == 1
+    assert row["log10_p"] == explanations.log10_p[6, 0]
+
+
+def test_a_neuron_without_a_formula_has_nulls(explanations):
+    row = explanations.to_arrow().slice(4, 1).to_pylist()[0]
+    assert row == {
+        **dict.fromkeys(COLUMNS),
+        "neuron": 4,
+        "name": "unit 4",
+        "status": "constant",
+    }
+
+
+def test_a_table_of_all_ranks_has_one_row_per_formula(explanations):
+    table = explanations.to_arrow(all_ranks=True)
+    assert set(table.column_names) == {*COLUMNS, "rank"}
+    assert len(table) == (explanations.num_positives > 0).sum()
+    for row in table.to_pylist():
+        j, r = row["neuron"], row["rank"]
+        assert ij.Formula.parse(row["formula"]) == explanations.formulas[j][r]
+        assert row["score"] == explanations.scores[j, r]
+
+
+def test_pandas_shows_the_same(explanations):
+    frame = explanations.to_pandas()
+    assert list(frame.columns) == COLUMNS
+    assert frame["formula"][6] == "six"
+    assert frame["formula"].isna().tolist() == [j == 4 for j in range(8)]
+    np.testing.assert_array_equal(frame["score"], explanations.scores[:, 0])
+
+
+def test_printing_shows_formula_score_support_and_p(explanations):
+    lines = str(explanations).splitlines()
+    assert "encoder/conv" in lines[0] and "8 neurons" in lines[0]
+    of_unit = {line.split()[1]: line for line in lines if "unit" in line}
+    p = f"{explanations.log10_p[6, 0]:.1f}"
+    assert of_unit["6"].split() == ["unit", "6", "six", "1.0000", "10", p]
+    assert "(constant)" in of_unit["4"]
+    assert 'even & "[wide]"' in of_unit["3"]
+
+
+def test_printing_shows_names_as_they_are():
+    world = small_runs.make_world()
+    names = list(small_runs.NAMES)
+    names[3], names[9] = "[red]six[/red]", ":dog:"
+    layer = ij.Activations(
+        world.activations, [f"[b]{j}[/b]" for j in range(8)], layer="blocks[/0]"
+    )
+    concepts = ij.Concepts.from_masks(world.masks, names)
+    text = str(explain(layer, concepts))
+    assert "[red]six[/red]" in text
+    assert ":dog:" in text
+    assert "[b]6[/b]" in text
+    assert "blocks[/0]" in text
+
+
+def test_printing_many_neurons_says_how_many_are_not_shown(explanations):
+    many = explanations.take(np.arange(50) % 8)
+    lines = str(many).splitlines()
+    assert len(lines) < 30
+    assert "30 more" in lines[-1]
+
+
+def test_a_saved_result_is_read_back_whole(explanations, folder):
+    loaded = ij.Explanations.load(folder)
+    assert_same(loaded, explanations)
+    assert loaded.sources == explanations.sources
+    assert list(loaded.formulas) == list(explanations.formulas)
+    assert str(loaded) == str(explanations)
+
+
+def test_a_saved_result_is_parquet_and_json(explanations, folder):
+    description = json.loads((folder / "explanations.json").read_text())
+    assert description["settings"]["beam_size"] == 3
+    assert description["concept_names"] == list(small_runs.NAMES)
+    assert description["versions"]["numpy"] == np.__version__
+    formulas = pq.read_table(folder / "formulas.parquet").to_pylist()
+    last = [row for row in formulas if row["step"] == 3 and row["rank"] == 0]
+    assert [row["formula"] for row in last] == [
+        str(formulas[0])
+        for formulas in explanations.formulas
+        if formulas[0] is not None
+    ]
+
+
+@pytest.mark.parametrize("positions", [[4], [6, 4, 0]])
+def test_a_part_of_a_result_is_saved_as_well(explanations, tmp_path, positions):
+    some = explanations.take(positions)
+    some.save(tmp_path / "some")
+    assert_same(ij.Explanations.load(tmp_path / "some"), some)
+
+
+def test_an_earlier_step_is_saved_as_well(explanations, tmp_path):
+    step = explanations.at_length(2)
+    step.save(tmp_path / "step")
+    assert_same(ij.Explanations.load(tmp_path / "step"), step)
+
+
+def test_paths_are_given_as_text_or_path(explanations, tmp_path):
+    explanations.save(str(tmp_path / "new" / "deep"))
+    assert_same(ij.Explanations.load(str(tmp_path / "new" / "deep")), explanations)
+    assert os.listdir(tmp_path / "new") == ["deep"]
+
+
+def test_an_older_result_and_an_empty_folder_are_replaced(explanations, tmp_path):
+    target = tmp_path / "result"
+    target.mkdir()
+    explanations.take([0]).save(target)
+    explanations.save(target)
+    assert_same(ij.Explanations.load(target), explanations)
+    assert os.listdir(tmp_path) == ["result"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_anything_else_is_not_replaced(explanations, tmp_path, kind):
+    target = tmp_path / "thesis"
+    if kind == "folder":
+        target.mkdir()
+    content = target / "draft" if kind == "folder" else target
+    content.write_text("years of work")
+    with pytest.raises(ValueError, match="`path` must be new, or a folder of explan"):
+        explanations.save(target)
+    assert content.read_text() == "years of work"
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path):
+    match = r"must be a folder written by `Explanations.save`.*no explanations\.json"
+    with pytest.raises(FileNotFoundError, match=match):
+        ij.Explanations.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"format": "other"}', "\x80\x04 pickle"]
+)
+def test_a_description_of_something_else_is_refused(copied, text):
+    (copied / "explanations.json").write_text(text, encoding="latin-1")
+    with pytest.raises(ValueError, match="`path` must"):
+        ij.Explanations.load(copied)
+
+
+def test_a_later_version_is_refused(copied):
+    path = copied / "explanations.json"
+    path.write_text(path.read_text().replace('"version": ', '"version": 9'))
+    with pytest.raises(ValueError, match=r"explanations, version 1; .* is not"):
+        ij.Explanations.load(copied)
+
+
+@pytest.mark.parametrize("name", ["neurons.parquet", "formulas.parquet"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "pickled"])
+def test_a_damaged_result_is_refused(copied, name, damage):
+    path = copied / name
+    whole = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes(
+            {"empty": b"", "cut": whole[:-20], "pickled": b"\x80\x04K\x01."}[damage]
+        )
+    with pytest.raises(ValueError, match=r"must hold whole explanations.*is damaged"):
+        ij.Explanations.load(copied)
+
+
+@pytest.mark.parametrize("name", ["neurons.parquet", "formulas.parquet"])
+def test_a_table_without_a_column_is_refused(copied, name):
+    table = pq.read_table(copied / name)
+    for column in table.column_names:
+        if column in ("status", "formula"):
+            continue
+        pq.write_table(table.drop_columns([column]), copied / name)
+        with pytest.raises(ValueError, match="is damaged"):
+            ij.Explanations.load(copied)
+
+
+def test_nothing_is_unpickled(copied, monkeypatch):
+    import pickle
+
+    def refuse(*_, **__):
+        raise AssertionError("unpickled")
+
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, refuse)
+    assert ij.Explanations.load(copied).num_neurons == 8
+
+
+def test_arrays_keep_their_types(folder):
+    loaded = ij.Explanations.load(folder)
+    assert loaded.literals.dtype == np.int32
+    assert loaded.supports.dtype == loaded.rank_sums.dtype == np.int64
+    assert all(isinstance(getattr(loaded, name), np.ndarray) for name in ARRAYS)
+    assert isinstance(loaded.to_arrow(), pa.Table)
