@@ -112,6 +112,11 @@ class Record:
             self.rank_sums[:, -1], self.num_positives, num_samples=self.num_samples
         )
 
+    @property
+    def score_name(self) -> str:
+        """What people call the score, such as "AUROC"."""
+        return self.settings.how_to_score.name
+
     @cached_property
     def log10_p(self) -> Float[np.ndarray, "neurons beam"]:
         """Decimal logarithm of the two-sided Mann-Whitney p-value; nan where empty.

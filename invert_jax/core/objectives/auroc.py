@@ -1,4 +1,4 @@
-"""What the search maximizes.
+"""AUROC as an objective: the weights are ranks.
 
 An objective is a score of a mask that depends on two numbers alone: the sum of a
 per-sample integer weight inside the mask, and the number of samples inside it. The
@@ -67,6 +67,7 @@ def auroc_score(
 
 
 AUROC = Objective(
+    name="AUROC",
     approximate=approximate_auroc,
     margin=2.0**-20,
     loss=auroc_loss,

@@ -11,6 +11,7 @@ class Objective(NamedTuple):
     """An order of masks by (sum of weights, number of samples inside).
 
     Attributes:
+        name: What people call the score, in tables and plots.
         approximate: Score in float32 of (sums, num_positives, num_samples), larger is
             better. The sums are rounded once to float32.
         margin: Bound on the relative error of `approximate`.
@@ -19,6 +20,7 @@ class Objective(NamedTuple):
         score: The score itself as float64, on the host, of the same as int64.
     """
 
+    name: str
     approximate: Callable[..., Array]
     margin: float
     loss: Callable[..., tuple[Array, ...]]
