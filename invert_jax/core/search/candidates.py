@@ -26,7 +26,7 @@ from invert_jax.core.search.beam import Beam
 from invert_jax.core.search.packing import (
     ConceptTable,
 )
-from invert_jax.core.search.rules import Bounds
+from invert_jax.core.search.rules import Rules
 
 NUM_KINDS = 4
 OPERATOR_BIT = 1
@@ -116,10 +116,10 @@ def kind_is_new(pairs: Pairs, *, num_samples: int) -> tuple[Bool[Array, "..."], 
 
 
 def possible_scores(
-    pairs: Pairs, *, total: exact.Wide, objective: Objective, bounds: Bounds
+    pairs: Pairs, *, total: exact.Wide, objective: Objective, rules: Rules
 ) -> tuple[Float[Array, "..."], ...]:
     """Approximate score of each kind of extension; -inf out of bounds or absorbed."""
-    num_samples, smallest, largest = bounds
+    num_samples = rules.num_samples
     kinds = zip(
         kind_sums(pairs, total),
         kind_counts(pairs, num_samples=num_samples),
@@ -131,7 +131,8 @@ def possible_scores(
         approximate = objective.approximate(
             exact.to_float32(sums), count, num_samples=num_samples
         )
-        possible = is_new & (count >= smallest) & (count <= largest)
+        possible = is_new & (count >= rules.min_positives)
+        possible &= count <= rules.max_positives
         scores.append(jnp.where(possible, approximate, -jnp.inf))
     return tuple(scores)
 

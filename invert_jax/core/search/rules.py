@@ -3,21 +3,7 @@
 from typing import NamedTuple
 
 
-class Bounds(NamedTuple):
-    """Sizes of support that a formula may have.
-
-    Attributes:
-        num_samples: N.
-        min_positives: The smallest.
-        max_positives: The largest.
-    """
-
-    num_samples: int
-    min_positives: int
-    max_positives: int
-
-
-class Settings(NamedTuple):
+class Rules(NamedTuple):
     """Sizes and rules of a search; all are static.
 
     Attributes:
@@ -37,8 +23,3 @@ class Settings(NamedTuple):
     beam_size: int
     num_usable: int | None = None
     list_size: int = 32
-
-    @property
-    def bounds(self) -> Bounds:
-        """Sizes of support that a formula may have."""
-        return Bounds(self.num_samples, self.min_positives, self.max_positives)

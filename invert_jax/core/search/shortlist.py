@@ -1,4 +1,4 @@
-"""The largest of many scores, with ties in a fixed order."""
+"""The shortlist: few candidates, by scores in float32, that hold the exact best."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -23,7 +23,7 @@ from invert_jax.core.search.candidates import (
     take_pairs,
 )
 from invert_jax.core.search.order import comes_after, extensions_order
-from invert_jax.core.search.rules import Settings
+from invert_jax.core.search.rules import Rules
 
 GROUP = 32
 
@@ -88,7 +88,7 @@ def open_scores(
     last: tuple[Float[Array, ""], Int[Array, ""]],
     parents: Parents,
     objective: Objective,
-    settings: Settings,
+    rules: Rules,
 ) -> tuple[Float[Array, "..."], ...]:
     """As `possible_scores`; -inf also for what is out of the race.
 
@@ -101,16 +101,15 @@ def open_scores(
         last: Score and position of the last candidate listed.
         parents: What is extended.
         objective: What to maximize.
-        settings: Sizes and rules.
+        rules: Sizes and rules.
     """
     total, num_concepts = parents.total, parents.pairs.concept.size
-    bounds = settings.bounds
     by_member, last_literal = extensions_order(parents.beam, worst)
     position = (pairs.member * num_concepts + pairs.concept) * NUM_KINDS
     kinds = zip(
-        possible_scores(pairs, total=total, objective=objective, bounds=bounds),
+        possible_scores(pairs, total=total, objective=objective, rules=rules),
         kind_sums(pairs, total),
-        kind_counts(pairs, num_samples=settings.num_samples),
+        kind_counts(pairs, num_samples=rules.num_samples),
         strict=True,
     )
     scores = []

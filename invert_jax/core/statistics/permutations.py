@@ -37,6 +37,7 @@ def permuted_row_sums(
         row_counts: Samples of each row.
         generator: Where the assignment comes from.
 
+    >>> from invert_jax.core.randomness import draw_generator
     >>> midranks, rows = np.array([-2, -2, 1, 3]), np.array([0, 0, 1, 1])
     >>> sums = permuted_row_sums(
     ...     midranks, rows, np.array([2, 2]), draw_generator((0,), 0))

@@ -15,14 +15,14 @@ from tests.core.search_problems import (
     Answer,
     Rows,
     expected,
-    settings,
+    free_rules,
     solve,
 )
 
 NUM_SAMPLES, NUM_CONCEPTS, NUM_NEURONS = 60, 6, 12
-FREE = settings(NUM_SAMPLES)
-LONG = settings(NUM_SAMPLES, max_length=4, beam_size=5, list_size=1)
-BOUNDED = settings(NUM_SAMPLES, min_positives=6, max_positives=30, list_size=4)
+FREE = free_rules(NUM_SAMPLES)
+LONG = free_rules(NUM_SAMPLES, max_length=4, beam_size=5, list_size=1)
+BOUNDED = free_rules(NUM_SAMPLES, min_positives=6, max_positives=30, list_size=4)
 # All small problems have this layout, so that each of the settings compiles once.
 SMALL = Layout(num_limbs=1, num_chunks=1, rows_per_chunk=64)
 
@@ -91,7 +91,7 @@ def test_a_formula_by_hand():
     """Inside A the two highest are those outside B; max_positives forbids ~B."""
     activations = np.array([[1, 2, 3, 0, 5, 6]], np.float32).T
     masks = np.array([[0, 0, 0, 1, 1, 1], [1, 0, 0, 1, 0, 0]], bool).T
-    rules = settings(6, max_positives=3, max_length=2, beam_size=1)
+    rules = free_rules(6, max_positives=3, max_length=2, beam_size=1)
     ((first, second),) = solve(activations, masks, rules)
     assert first == [Answer((0,), (), 3, Fraction(6, 9))]
     assert second == [Answer((0, 3), (0,), 2, Fraction(1))]
@@ -128,7 +128,7 @@ def test_a_list_of_one_candidate_gives_the_beam_of_the_oracle(rng):
 def test_hundreds_of_tiny_problems_full_of_equal_scores_are_searched_exactly(
     rng, density
 ):
-    rules = settings(7, list_size=1, num_usable=99)
+    rules = free_rules(7, list_size=1, num_usable=99)
     for num_levels in (2, 3, 7):
         masks = rng.random((7, 3)) < density
         masks[:3] = np.eye(3)
@@ -145,7 +145,7 @@ def test_extensions_use_only_the_concepts_of_largest_separation(rng):
 
 
 def test_a_beam_wider_than_the_candidates_holds_all_of_them(rng):
-    rules = settings(NUM_SAMPLES, max_length=3, beam_size=40)
+    rules = free_rules(NUM_SAMPLES, max_length=3, beam_size=40)
     masks = independent(rng)[:, :2]
     found = check(levels(rng, 3), masks, rules)
     # Two concepts make 16 supports: two are constant, and two need both twice.
@@ -160,7 +160,7 @@ def test_one_concept_gives_itself_and_its_negation(rng):
 def test_two_samples_are_searched():
     activations = np.array([[1, 2], [2, 1]], np.float32)
     masks = np.array([[True], [False]])
-    found = check(activations, masks, settings(2), layout=None)
+    found = check(activations, masks, free_rules(2), layout=None)
     assert [steps[0][0].literals for steps in found] == [(1,), (0,)]
 
 
@@ -220,7 +220,7 @@ def test_permuting_the_neurons_or_searching_them_alone_changes_nothing(rng):
     assert backwards[::-1] == wanted
     rows, _ = search_problems.compress(values, masks)
     weights, table = search_problems.pack_rows(rows, SMALL)
-    alone = jax.jit(lambda one: search(one, table, objective=AUROC, settings=FREE))
+    alone = jax.jit(lambda one: search(one, table, objective=AUROC, rules=FREE))
     singles = [jax.tree.map(lambda x: x[None], alone(one)) for one in weights]
     assert [search_problems.read(one, FREE)[0] for one in singles] == wanted
 
