@@ -36,7 +36,8 @@ from invert_jax.activations.array import Activations
 from invert_jax.concepts import synonyms
 from invert_jax.concepts.table import Concepts
 from invert_jax.engine import layer_search
-from invert_jax.engine.plan import Plan, plan_search, spans_of
+from invert_jax.engine.plan import Plan, plan_search
+from invert_jax.engine.reading import read_blocks
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.settings import SearchSettings
 
@@ -68,25 +69,19 @@ def prepare(layer: Activations, concepts: Concepts) -> Prepared:
 def time_phases(layer: Activations, concepts: Concepts) -> dict[str, Timing]:
     """One pass with nothing overlapped: ranks, then search, then assembly, by block."""
     preparing, (job, plan) = measure(lambda: prepare(layer, concepts))
-    searching, assembling = Stopwatch(), Stopwatch()
-
-    def program(weights, is_active, table):
-        with searching:
-            found = plan.program(weights, is_active, table)
-            return jax.block_until_ready(found)
-
-    spans = spans_of(layer.num_neurons, plan.size)
-    with Stopwatch() as whole:
-        for found in plan.blocks.run(program, job._read, spans, plan.size):
+    ranking, searching, assembling = Stopwatch(), Stopwatch(), Stopwatch()
+    blocks = read_blocks(layer, job.neurons, None, plan.size)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for _, activations in blocks:
+            with ranking:
+                block, ties = plan.blocks.ranker.rank(activations, plan.size, threads)
+            with searching:
+                ((found, _),) = plan.blocks.run(plan.program, [(block, None)])
             with assembling:
-                job._arrays(*found)
-    ranking = Timing(
-        whole.wall - searching.wall - assembling.wall,
-        whole.cpu - searching.cpu - assembling.cpu,
-    )
+                job.arrays_of(found, ties)
     return {
         "prepare": preparing,
-        "ranks": ranking,
+        "ranks": ranking.timing,
         "search": searching.timing,
         "assembly": assembling.timing,
     }

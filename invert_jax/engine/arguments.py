@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import scipy.sparse
-from jaxtyping import Int, Shaped
+from jaxtyping import Int
 from numpy.typing import ArrayLike
 
 from invert_jax.activations.array import Activations, checked_values
@@ -94,25 +94,6 @@ def checked_neurons(
     return indices.astype(np.int64)
 
 
-def read_block(
-    activations: Activations,
-    neurons: Int[np.ndarray, " neurons"],
-    samples: Int[np.ndarray, " kept"] | None,
-) -> Shaped[np.ndarray, "samples neurons"]:
-    """Activations of some neurons, refused if any that counts is not finite."""
-    first, last = int(neurons[0]), int(neurons[-1])
-    if last - first == len(neurons) - 1 and (np.diff(neurons) == 1).all():
-        block = activations.block(first, last + 1)
-    else:
-        columns = [activations.block(int(each), int(each) + 1) for each in neurons]
-        block = np.concatenate(columns, axis=1)
-    if samples is not None:
-        block = block[samples]
-    block = block.astype(block.dtype.newbyteorder("="), copy=False)
-    _check_finite(block, activations, neurons, samples)
-    return block
-
-
 def _check_same_samples(activations: Activations, concepts: Concepts) -> None:
     """Refuse other samples, another order, or too many."""
     if activations.num_samples != concepts.num_samples:
@@ -142,26 +123,3 @@ def _check_same_samples(activations: Activations, concepts: Concepts) -> None:
             f"order; sample {at} has the id {mine!r} in one and {theirs!r} in the "
             "other. concepts.align(activations.ids) reorders the concepts."
         )
-
-
-def _check_finite(
-    block: np.ndarray,
-    activations: Activations,
-    neurons: np.ndarray,
-    samples: np.ndarray | None,
-) -> None:
-    """Refuse NaN and infinity, naming the first neuron and sample."""
-    if block.dtype.kind in "biu":
-        return
-    finite = np.isfinite(block)
-    if finite.all():
-        return
-    sample, neuron = np.argwhere(~finite)[0]
-    value = block[sample, neuron]
-    where = sample if samples is None else samples[sample]
-    name = activations.names[neurons[neuron]]
-    layer = f" of layer {activations.layer!r}" if activations.layer else ""
-    raise ValueError(
-        f"`activations`{layer} must be finite; got {value} for neuron {name!r} on "
-        f"sample {where}. Samples can be left out by `where`."
-    )

@@ -138,6 +138,7 @@ def explain(
         [1] Bykov et al., "Labeling Neural Representations with Inverse Recognition",
         NeurIPS 2023.
 
+    >>> import numpy as np
     >>> masks = np.arange(300)[:, None] % [2, 3, 5] == 0
     >>> concepts = Concepts.from_masks(masks, ["even", "three", "five"])
     >>> activations = (masks[:, [1]] & ~masks[:, [0]]).astype(np.float32)

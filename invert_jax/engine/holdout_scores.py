@@ -1,7 +1,7 @@
 """Judging formulas on samples that had no part in the search, and their literals."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,8 +14,9 @@ from invert_jax.concepts.table import Concepts
 from invert_jax.core import ranking
 from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.core.statistics import delong
-from invert_jax.engine.arguments import checked_layers, read_block
+from invert_jax.engine.arguments import checked_layers
 from invert_jax.engine.holdout_split import Split
+from invert_jax.engine.reading import read_blocks
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.held_out import HeldOut
 from invert_jax.explanations.same_run import check_same_ranks, explained_table
@@ -34,7 +35,7 @@ def held_out_scores(
         layer: Activations of all samples.
         split: The samples, and their concepts.
     """
-    columns = FormulaMasks(split.concepts)
+    masks = FormulaMasks(split.concepts)
     shape = explanations.lengths.shape
     length = explanations.literals.shape[3]
     result = HeldOut(
@@ -55,18 +56,19 @@ def held_out_scores(
         result.tie_sums[position] = ranks.tie_sum
         # The lowest rank of N samples is that of a group of c + N.
         result.num_active[position] = -int(ranks.midranks[0])
-        _judge_formulas(result, explanations, position, ranks, columns)
-        row_sums = columns.row_sums(ranks)
+        _judge_formulas(result, explanations, position, ranks, masks)
+        row_sums = masks.row_sums(ranks)
         for step in range(explanations.max_length):
             slot = position, step
             formula = explanations.literals_at(position, 0, step)
             into = result.sums_without[slot], result.supports_without[slot]
-            _sums_without(*into, formula, row_sums, columns)
+            _sums_without(*into, formula, row_sums, masks)
 
     neurons = explanations.neurons
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for start, block in _read_blocks(layer, neurons, split.reported):
-            list(threads.map(judge, range(start, start + len(block)), block))
+        for start, block in read_blocks(layer, neurons, split.reported, BLOCK):
+            values = np.ascontiguousarray(block.T)
+            list(threads.map(judge, range(start, start + len(values)), values))
     return result
 
 
@@ -117,16 +119,16 @@ def scores_without(
         )
     # A table of the searched samples alone comes with their activations.
     samples = None if table is concepts else explanations.samples
-    columns = FormulaMasks(table)
+    masks = FormulaMasks(table)
     shape = (len(explanations), explanations.max_length)
     sums, supports = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    for start, block in _read_blocks(layer, explanations.neurons, samples):
-        for position, values in enumerate(block, start):
-            row_sums = columns.row_sums(ranking.rank_host(values))
+    for start, block in read_blocks(layer, explanations.neurons, samples, BLOCK):
+        for position, values in enumerate(np.ascontiguousarray(block.T), start):
+            row_sums = masks.row_sums(ranking.rank_host(values))
             formula = explanations.literals_at(position)
-            check_same_ranks(explanations, position, formula, row_sums, columns)
+            check_same_ranks(explanations, position, formula, row_sums, masks)
             into = sums[position], supports[position]
-            _sums_without(*into, formula, row_sums, columns)
+            _sums_without(*into, formula, row_sums, masks)
     return auroc_score(sums, supports, num_samples=table.num_samples)
 
 
@@ -135,18 +137,18 @@ def _judge_formulas(
     explanations: Explanations,
     position: int,
     ranks: ranking.HostRanks,
-    columns: FormulaMasks,
+    masks: FormulaMasks,
 ) -> None:
     """Sums, variances and paired differences of all formulas of one neuron."""
     below, end = delong.group_bounds(ranks.midranks)
-    rows = columns.row_of_sample[ranks.order]
+    rows = masks.row_of_sample[ranks.order]
     for step in range(explanations.max_length):
         best = np.zeros(0)
         for rank in range(explanations.beam_size):
             formula = explanations.literals_at(position, rank, step)
             if not formula[0]:
                 break
-            mask = columns.of(*formula)[rows]
+            mask = masks.of(*formula)[rows]
             influence = delong.influences(mask, below, end)
             best = influence if rank == 0 else best
             slot = position, step, rank
@@ -162,22 +164,11 @@ def _sums_without(
     supports: Int[np.ndarray, " length"],
     formula: tuple[list[int], list[int]],
     row_sums: Int[np.ndarray, " rows"],
-    columns: FormulaMasks,
+    masks: FormulaMasks,
 ) -> None:
     """Fill in the sums and supports of a formula without each of its literals."""
     length = len(formula[0])
     for place in range(length if length > 1 else 0):
-        rows = columns.of(*without_literal(*formula, place))
+        rows = masks.of(*without_literal(*formula, place))
         sums[place] = row_sums[rows].sum()
-        supports[place] = columns.row_counts[rows].sum()
-
-
-def _read_blocks(
-    layer: Activations,
-    neurons: Int[np.ndarray, " neurons"],
-    samples: Int[np.ndarray, " kept"] | None,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Activations [neurons, samples], some neurons at a time, and where they start."""
-    for start in range(0, len(neurons), BLOCK):
-        block = read_block(layer, neurons[start : start + BLOCK], samples)
-        yield start, np.ascontiguousarray(block.T)
+        supports[place] = masks.row_counts[rows].sum()

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -19,14 +21,19 @@ from invert_jax.core.search.beam import PAD
 from invert_jax.core.search.search import Found
 from invert_jax.core.statistics.tie_patterns import NUM_GROUPS
 from invert_jax.engine import resuming
-from invert_jax.engine.arguments import read_block
+from invert_jax.engine.blocks import LARGEST_CPU_BLOCK
 from invert_jax.engine.holdout_scores import held_out_scores
 from invert_jax.engine.holdout_split import Split
-from invert_jax.engine.plan import plan_search, spans_of
-from invert_jax.engine.ranked import Ranked
+from invert_jax.engine.plan import plan_search
+from invert_jax.engine.ranked import Block, Ties
+from invert_jax.engine.reading import read_blocks
+from invert_jax.engine.resuming import Parts
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.progress import progress_bar
 from invert_jax.settings import Options, SearchSettings
+
+# Takes the start of a block and its arrays.
+Keep = Callable[[int, dict[str, np.ndarray]], None]
 
 
 @dataclass(frozen=True)
@@ -57,73 +64,42 @@ class Job:
 
     def explanations(self) -> Explanations:
         """Search all blocks, or take those done before from the disk."""
-        empty = self._empty()
+        arrays = self._no_formulas()
         smallest, largest = self.settings.bounds(self.concepts.num_samples)
-        table = self.searched.table if smallest <= largest else None
-        blocks = self._constants() if table is None else self._blocks(table)
+        parts = Parts(self._parts_folder, self._run_key())
         with progress_bar(
             f"explain {self.layer.layer}".strip(),
             len(self.neurons),
             things="neurons",
             show=self.options.progress,
         ) as advance:
-            for start, block in blocks:
-                stop = start + len(block["tie_sums"])
+
+            def keep(start: int, block: dict[str, np.ndarray]) -> None:
+                stop = start + len(block["is_constant"])
                 for name, values in block.items():
-                    getattr(empty, name)[start:stop] = values
+                    arrays[name][start:stop] = values
                 advance(stop - start)
+
+            if self.searched.table is None or smallest > largest:
+                self._find_constants(keep)
+            else:
+                self._search(self.searched.table, parts, keep)
+        explanations = self._with_names(arrays)
         if self.split is not None:
-            held_out = held_out_scores(empty, self.layer, self.split)
-            empty = replace(empty, held_out=held_out)
+            held_out = held_out_scores(explanations, self.layer, self.split)
+            explanations = replace(explanations, held_out=held_out)
         if self.folder is not None:
-            empty.save(self.folder)
-            resuming.remove_parts(self._parts_folder)
-        return empty
+            explanations.save(self.folder)
+            parts.remove()
+        return explanations
 
     @property
-    def _parts_folder(self) -> Path:
+    def _parts_folder(self) -> Path | None:
         """Where finished blocks wait, beside the folder of the result."""
-        assert self.folder is not None
-        return self.folder.with_name(f"{self.folder.name}.{resuming.FOLDER}")
+        folder = self.folder
+        return folder and folder.with_name(f"{folder.name}.{resuming.FOLDER}")
 
-    def _read(self, start: int, stop: int) -> np.ndarray:
-        return read_block(self.layer, self.neurons[start:stop], self.samples)
-
-    def _constants(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-        """Nothing but which neurons are constant, where no formula is possible."""
-        for start in range(0, len(self.neurons), 256):
-            block = self._read(start, start + 256)
-            constant = (block == block[:1]).all(0)
-            yield start, {"is_constant": constant, "tie_sums": np.zeros(len(constant))}
-
-    def _blocks(self, table: Concepts) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-        """The start and the arrays of each block."""
-        blocks, program, size = plan_search(
-            table, self.settings, self.options, count=len(self.neurons)
-        )
-        spans = spans_of(len(self.neurons), size)
-        if self.folder is None:
-            found = blocks.run(program, self._read, spans, size)
-            for (start, _), result in zip(spans, found, strict=True):
-                yield start, self._arrays(*result)
-        else:
-            yield from self._resumable(blocks, program, spans, size)
-
-    def _resumable(self, blocks, program, spans, size):
-        """As `_blocks`, kept in parts; each is read back if its key is the same."""
-        folder = self._parts_folder
-        for start, stop in spans:
-            activations = self._read(start, stop)
-            key = resuming.part_key(self._key(), activations)
-            part = resuming.load_part(folder, key)
-            if part is None:
-                read = partial(_given, activations)
-                (result,) = blocks.run(program, read, [(start, stop)], size)
-                part = self._arrays(*result)
-                resuming.save_part(folder, key, part)
-            yield start, part
-
-    def _key(self) -> str:
+    def _run_key(self) -> str:
         """Hash of what a part depends on besides its activations."""
         described = {
             "concepts": self.concepts.fingerprint(),
@@ -133,7 +109,39 @@ class Job:
         text = json.dumps(described, sort_keys=True, default=float)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _arrays(self, found: Found, ranked: Ranked) -> dict[str, np.ndarray]:
+    def _find_constants(self, keep: Keep) -> None:
+        """Nothing but which neurons are constant, where no formula is possible."""
+        for start, block in self._read(LARGEST_CPU_BLOCK):
+            keep(start, {"is_constant": (block == block[:1]).all(0)})
+
+    def _search(self, table: Concepts, parts: Parts, keep: Keep) -> None:
+        """Search the blocks that are not on the disk."""
+        plan = plan_search(table, self.settings, self.options, count=len(self.neurons))
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+
+            def ranked_blocks() -> Iterator[tuple[Block, tuple[int, str, Ties]]]:
+                for start, activations in self._read(plan.size):
+                    key = parts.key_of(activations)
+                    done = parts.load(key)
+                    if done is not None:
+                        keep(start, done)
+                        continue
+                    block, ties = plan.blocks.ranker.rank(
+                        activations, plan.size, threads
+                    )
+                    yield block, (start, key, ties)
+
+            for found, (start, key, ties) in plan.blocks.run(
+                plan.program, ranked_blocks()
+            ):
+                arrays = self.arrays_of(found, ties)
+                parts.save(key, arrays)
+                keep(start, arrays)
+
+    def _read(self, size: int) -> Iterator[tuple[int, np.ndarray]]:
+        return read_blocks(self.layer, self.neurons, self.samples, size)
+
+    def arrays_of(self, found: Found, ties: Ties) -> dict[str, np.ndarray]:
         """What was found, in terms of the whole concept table."""
         sums = exact.to_int64(found.sums)
         column, negated = np.divmod(np.asarray(found.literals), 2)
@@ -145,39 +153,36 @@ class Job:
             "lengths": np.where(filled, found.lengths, 0),
             "rank_sums": -sums if self.settings.sign == "negative" else sums,
             "supports": np.asarray(found.num_positives),
-            "tie_sums": ranked.tie_sums,
-            "is_constant": ranked.is_constant,
-            "tie_groups": ranked.tie_groups,
+            **ties._asdict(),
         }
 
-    def _empty(self) -> Explanations:
-        """The explanations before anything is found."""
+    def _no_formulas(self) -> dict[str, Any]:
+        """Room for what is found, as it is where nothing is."""
         settings, count = self.settings, len(self.neurons)
         slots = (count, settings.max_length, settings.beam_size)
-        sources = {"concepts": self.concepts.fingerprint()}
+        return {
+            "literals": np.full((*slots, settings.max_length), PAD, np.int32),
+            "operators": np.zeros(slots, np.int32),
+            "lengths": np.zeros(slots, np.int32),
+            "rank_sums": np.zeros(slots, np.int64),
+            "supports": np.zeros(slots, np.int64),
+            "tie_sums": np.zeros(count),
+            "is_constant": np.zeros(count, bool),
+            "tie_groups": np.zeros((count, NUM_GROUPS, 2), np.int64),
+        }
+
+    def _with_names(self, arrays: dict[str, Any]) -> Explanations:
+        """The explanations of what was found."""
         return Explanations(
+            **arrays,
             neurons=self.neurons,
-            neuron_names=tuple(self.layer.names[each] for each in self.neurons),
+            neuron_names=tuple(self.layer.names[neuron] for neuron in self.neurons),
             concept_names=self.concepts.names,
-            literals=np.full((*slots, settings.max_length), PAD, np.int32),
-            operators=np.zeros(slots, np.int32),
-            lengths=np.zeros(slots, np.int32),
-            rank_sums=np.zeros(slots, np.int64),
-            supports=np.zeros(slots, np.int64),
-            tie_sums=np.zeros(count),
-            is_constant=np.zeros(count, bool),
-            tie_groups=np.zeros((count, NUM_GROUPS, 2), np.int64),
             num_samples=self.concepts.num_samples,
-            settings=settings,
+            settings=self.settings,
             synonyms=self.searched.synonyms,
             left_out=self.searched.left_out,
             layer=self.layer.layer,
-            sources=sources,
+            sources={"concepts": self.concepts.fingerprint()},
             samples=self.samples,
         )
-
-
-def _given(activations: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """What was read before."""
-    del start, stop
-    return activations

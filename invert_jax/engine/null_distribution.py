@@ -91,7 +91,7 @@ def null_distribution(
     shape = (len(patterns), int(num_draws), settings.max_length)
     return Null(
         patterns,
-        np.reshape([each["rank_sums"] for each in found], shape).astype(np.int64),
+        np.reshape([each["sums"] for each in found], shape).astype(np.int64),
         np.reshape([each["supports"] for each in found], shape).astype(np.int64),
         table.num_samples,
         settings,

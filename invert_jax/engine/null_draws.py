@@ -11,18 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
+from invert_jax import disk
 from invert_jax.concepts.synonyms import searched_columns
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import exact, randomness
 from invert_jax.core.statistics import permutations, tie_patterns
-from invert_jax.engine import resuming
-from invert_jax.engine.blocks import Blocks
-from invert_jax.engine.plan import plan_search, spans_of
-from invert_jax.engine.ranked import Ranked
+from invert_jax.engine.plan import Plan, plan_search
+from invert_jax.engine.ranked import Block
 from invert_jax.settings import Options, SearchSettings
 
 # Of what the draws of a pattern depend on beside the settings: how they are made.
-VERSION = 1
+VERSION = 2
 # What was drawn last, by content, so that it is drawn once; and how many bytes of it
 # are kept: 2,000 draws of three steps take 96,000, and a layer may need 100 patterns.
 LARGEST_CACHE = 256 << 20
@@ -61,11 +60,11 @@ class Drawing:
         folder = None if output is None else Path(output)
         found = _drawn.get(key)
         if found is None and folder is not None:
-            found = resuming.load_part(folder, key)
+            found = disk.load_arrays(folder / f"{key}.npz")
         if found is None:
             found = self._draw(pattern, step)
             if folder is not None:
-                resuming.save_part(folder, key, found)
+                disk.save_arrays(folder / f"{key}.npz", found)
         else:
             step(self.num_draws)
         _drawn[key] = found
@@ -93,57 +92,46 @@ class Drawing:
         """Label the draws, block by block."""
         table = searched_columns(self.concepts).table
         shape = (self.num_draws, self.settings.max_length)
-        rank_sums, supports = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        found = {"rank_sums": rank_sums, "supports": supports}
+        sums, supports = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        found = {"sums": sums, "supports": supports}
         smallest, largest = self.settings.bounds(self.concepts.num_samples)
         if table is None or smallest > largest:
             return found
         plan = plan_search(table, self.settings, self.options, count=self.num_draws)
-        spans = spans_of(self.num_draws, plan.size)
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            ranked = self._ranked(pattern, plan.blocks, spans, plan.size, threads)
-            results = plan.blocks.run_ranked(plan.program, ranked, plan.size)
-            for (start, stop), (best, _) in zip(spans, results, strict=True):
-                sums = exact.to_int64(best.sums)[:, :, 0]
+            blocks = self._meaningless(pattern, plan, threads)
+            for best, start in plan.blocks.run(plan.program, blocks):
+                best_sums = exact.to_int64(best.sums)[:, :, 0]
+                stop = start + len(best_sums)
                 negative = self.settings.sign == "negative"
-                rank_sums[start:stop] = -sums if negative else sums
+                sums[start:stop] = -best_sums if negative else best_sums
                 supports[start:stop] = best.num_positives[:, :, 0]
                 step(stop - start)
         return found
 
-    def _ranked(
-        self,
-        pattern: tie_patterns.Pattern,
-        blocks: Blocks,
-        spans: list[tuple[int, int]],
-        size: int,
-        threads: ThreadPoolExecutor,
-    ) -> Iterator[Ranked]:
-        """Blocks of meaningless neurons with the ties of the pattern."""
+    def _meaningless(
+        self, pattern: tie_patterns.Pattern, plan: Plan, threads: ThreadPoolExecutor
+    ) -> Iterator[tuple[Block, int]]:
+        """Blocks of meaningless neurons with such ties, and where they start."""
         groups = np.reshape(pattern, (-1, 2)).astype(np.int64)
         midranks = tie_patterns.midranks_of(
             groups, num_samples=self.concepts.num_samples
         )
-        rows = blocks.row_of_sample
-        row_counts = np.bincount(rows, minlength=blocks.num_rows)
+        ranker = plan.blocks.ranker
+        rows = ranker.row_of_sample
+        row_counts = np.bincount(rows, minlength=ranker.num_rows)
         seed = (*self.seed, *groups.ravel().tolist())
 
         def draw_one(draw: int) -> np.ndarray:
             generator = randomness.draw_generator(seed, draw)
             sums = permutations.permuted_row_sums(midranks, rows, row_counts, generator)
-            return blocks.limbs_of(sums)
+            return ranker.limbs_of(sums)
 
-        for start, stop in spans:
-            count = stop - start
-            drawn = np.stack(list(threads.map(draw_one, range(start, stop))))
-            weights = np.zeros((size, *drawn.shape[1:]), np.float32)
-            weights[:count] = drawn
-            yield Ranked(
-                weights,
-                np.zeros(count),
-                np.zeros(count, bool),
-                np.zeros((count, tie_patterns.NUM_GROUPS, 2), np.int64),
-            )
+        for start in range(0, self.num_draws, plan.size):
+            draws = range(start, min(start + plan.size, self.num_draws))
+            weights = ranker.no_weights(plan.size)
+            weights[: len(draws)] = list(threads.map(draw_one, draws))
+            yield Block(weights, np.ones(len(draws), bool)), start
 
 
 def _num_bytes() -> int:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from invert_jax.concepts.table import Concepts
-from invert_jax.core.search.rules import Settings
+from invert_jax.core.search.rules import Rules
 from invert_jax.engine.blocks import Blocks
 from invert_jax.engine.programs import Program, search_program
 from invert_jax.settings import Options, SearchSettings
@@ -36,7 +36,7 @@ def plan_search(
     """
     smallest, largest = settings.bounds(table.num_samples)
     literals = settings.num_literals
-    rules = Settings(
+    rules = Rules(
         num_samples=table.num_samples,
         min_positives=smallest,
         max_positives=largest,
@@ -55,12 +55,3 @@ def plan_search(
     )
     program = search_program(blocks.mesh, settings.how_to_score, rules)
     return Plan(blocks, program, size)
-
-
-def spans_of(count: int, size: int) -> list[tuple[int, int]]:
-    """Start and stop of each block of at most `size`.
-
-    >>> spans_of(5, 2)
-    [(0, 2), (2, 4), (4, 5)]
-    """
-    return [(start, min(start + size, count)) for start in range(0, count, size)]

@@ -1,7 +1,7 @@
 """The compiled programs of a block; the only place where the core is jitted."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -13,21 +13,21 @@ from jaxtyping import Float, Int, Shaped
 from invert_jax.core import exact, ranking
 from invert_jax.core.objectives.objective import Objective
 from invert_jax.core.search import packing
-from invert_jax.core.search.rules import Settings
+from invert_jax.core.search.rules import Rules
 from invert_jax.core.search.search import Found, search
 
 BY_NEURON = PartitionSpec("neurons")
 EVERYWHERE = PartitionSpec()
-Program = Callable[[Array, Array, packing.ConceptTable], Any]
+Program = Callable[..., Any]
 
 
 @lru_cache(maxsize=32)
-def search_program(mesh: Mesh, objective: Objective, settings: Settings) -> Program:
+def search_program(mesh: Mesh, objective: Objective, rules: Rules) -> Program:
     """The jitted search of a block; the same for the same sizes and rules."""
 
     def search_one(weights, is_active, table) -> Found:
         return search(
-            weights, table, objective=objective, settings=settings, is_active=is_active
+            weights, table, objective=objective, rules=rules, is_active=is_active
         )
 
     return _by_neuron(search_one, mesh)
@@ -44,6 +44,15 @@ def concept_sums_program(mesh: Mesh) -> Program:
         return jax.tree.map(lambda part: part[0], sums)
 
     return _by_neuron(sum_one, mesh)
+
+
+@lru_cache(maxsize=32)
+def rank_program(
+    mesh: Mesh, layout: packing.Layout, *, num_rows: int, negative: bool
+) -> Callable[..., tuple[Array, Array, Array]]:
+    """The jitted ranks of a block; takes activations and the row of each sample."""
+    rank = partial(rank_rows, layout=layout, num_rows=num_rows, negative=negative)
+    return _by_neuron(rank, mesh, of_neurons=1)
 
 
 def rank_rows(
@@ -71,13 +80,19 @@ def rank_rows(
     return chunks.swapaxes(0, 1), ranking.device_square_sums(midranks), tied
 
 
-def _by_neuron(function: Callable, mesh: Mesh) -> Program:
-    """`function` of one neuron, for all neurons of a block, over the devices."""
+def _by_neuron(function: Callable, mesh: Mesh, *, of_neurons: int = 2) -> Program:
+    """`function` of one neuron, for all neurons of a block, over the devices.
+
+    Args:
+        function: Takes arrays of a neuron, and last what all neurons share.
+        mesh: The devices.
+        of_neurons: Number of the former.
+    """
     return jax.jit(
         jax.shard_map(
-            jax.vmap(function, in_axes=(0, 0, None)),
+            jax.vmap(function, in_axes=(*[0] * of_neurons, None)),
             mesh=mesh,
-            in_specs=(BY_NEURON, BY_NEURON, EVERYWHERE),
+            in_specs=(*[BY_NEURON] * of_neurons, EVERYWHERE),
             out_specs=BY_NEURON,
             check_vma=False,
         )

@@ -9,36 +9,59 @@ import contextlib
 import hashlib
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from invert_jax.disk import load_arrays, save_arrays
 
 FOLDER = "parts"
+# Samples whose activations are hashed at a time, of a block that is cut out of a layer.
+SAMPLES_TOGETHER = 1024
 
 
-def part_key(run_key: str, block: np.ndarray) -> str:
-    """Hash of a block of activations within a run."""
-    digest = hashlib.blake2b(run_key.encode(), digest_size=16)
-    digest.update(repr((block.shape, block.dtype.str, str(block.dtype))).encode())
-    digest.update(np.ascontiguousarray(block).view(np.uint8).data)
-    return digest.hexdigest()
+class Parts(NamedTuple):
+    """Where the finished blocks of a run wait; a run without a folder keeps none.
 
+    Attributes:
+        folder: Where they are.
+        run_key: Hash of what all of them depend on.
+    """
 
-def save_part(folder: Path, key: str, arrays: dict[str, np.ndarray]) -> None:
-    """Write a part."""
-    save_arrays(folder / f"{key}.npz", arrays)
+    folder: Path | None
+    run_key: str
 
+    def key_of(self, activations: np.ndarray) -> str:
+        """Hash of a block of activations within the run."""
+        if self.folder is None:
+            return ""
+        digest = hashlib.sha256(self.run_key.encode())
+        about = (activations.shape, activations.dtype.str, str(activations.dtype))
+        digest.update(repr(about).encode())
+        for start in range(0, len(activations), SAMPLES_TOGETHER):
+            some = activations[start : start + SAMPLES_TOGETHER]
+            digest.update(np.ascontiguousarray(some).view(np.uint8).data)
+        return digest.hexdigest()[:32]
 
-def load_part(folder: Path, key: str) -> dict[str, np.ndarray] | None:
-    """A part, or None if there is none that can be read whole."""
-    return load_arrays(folder / f"{key}.npz")
+    def load(self, key: str) -> dict[str, np.ndarray] | None:
+        """A part, or None if there is none that can be read whole."""
+        return None if self.folder is None else load_arrays(self._path(key))
 
+    def save(self, key: str, arrays: dict[str, np.ndarray]) -> None:
+        """Write a part."""
+        if self.folder is not None:
+            save_arrays(self._path(key), arrays)
 
-def remove_parts(folder: Path) -> None:
-    """Remove the parts in a folder, and the folder if nothing else is in it."""
-    for part in folder.glob("*.npz"):
-        if re.fullmatch(r"[0-9a-f]{32}\.npz", part.name):
-            part.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+    def remove(self) -> None:
+        """Remove all parts, and the folder if nothing else is in it."""
+        if self.folder is None:
+            return
+        for part in self.folder.glob("*.npz"):
+            if re.fullmatch(r"[0-9a-f]{32}\.npz", part.name):
+                part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+    def _path(self, key: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{key}.npz"

@@ -1,5 +1,8 @@
 """`auroc`: the exact score of each neuron for each mask."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float
@@ -9,10 +12,10 @@ from invert_jax.activations.array import Activations
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import exact
 from invert_jax.core.objectives.auroc import auroc_score
-from invert_jax.engine.arguments import checked_layers, read_block
+from invert_jax.engine.arguments import checked_layers
 from invert_jax.engine.blocks import Blocks
-from invert_jax.engine.plan import spans_of
 from invert_jax.engine.programs import concept_sums_program
+from invert_jax.engine.reading import read_blocks
 from invert_jax.settings import Options, checked_options
 
 
@@ -48,16 +51,16 @@ def auroc(
     size = blocks.size(
         layer.num_neurons, beam=1, listed=0, budget=options.memory_budget
     )
-    spans = spans_of(layer.num_neurons, size)
+    neurons = np.arange(layer.num_neurons)
     result = np.empty((layer.num_neurons, table.num_concepts))
-    found = blocks.run(
-        concept_sums_program(blocks.mesh),
-        lambda start, stop: read_block(layer, np.arange(start, stop), None),
-        spans,
-        size,
-    )
-    for (start, stop), (sums, _) in zip(spans, found, strict=True):
-        result[start:stop] = auroc_score(
-            exact.to_int64(sums), table.num_positives, num_samples=table.num_samples
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        ranked = (
+            (blocks.ranker.rank(activations, size, threads)[0], start)
+            for start, activations in read_blocks(layer, neurons, None, size)
         )
+        for found, start in blocks.run(concept_sums_program(blocks.mesh), ranked):
+            sums = exact.to_int64(found)
+            result[start : start + len(sums)] = auroc_score(
+                sums, table.num_positives, num_samples=table.num_samples
+            )
     return result

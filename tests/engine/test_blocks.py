@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import jax
 import ml_dtypes
@@ -21,12 +22,12 @@ def both_ranked(world, activations, **changes):
     """The block ranked on the host and on the devices."""
     blocks = Blocks(world.concepts, devices=None, **changes)
     with ThreadPoolExecutor(2) as threads:
-        on_host = blocks._rank_on_host(activations, 8, threads)
-    return on_host, blocks._rank_on_devices(activations, 8)
+        on_host = blocks.ranker.rank_on_host(activations, 8, threads)
+    return on_host, blocks.ranker.rank_on_devices(activations, 8)
 
 
 def assert_ranked_alike(on_host, on_devices):
-    for one, other in zip(on_host, on_devices, strict=True):
+    for one, other in zip(chain(*on_host), chain(*on_devices), strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
@@ -50,19 +51,21 @@ def test_the_devices_rank_extreme_numbers_as_the_host_does(world):
     activations[:, 0] = extremes[:2].repeat(30)
     on_host, on_devices = both_ranked(world, activations, negative=True)
     assert_ranked_alike(on_host, on_devices)
-    assert on_host.is_constant.tolist() == [True] + [False] * 7
+    _, ties = on_host
+    assert ties.is_constant.tolist() == [True] + [False] * 7
 
 
 def test_blocks_that_are_not_full_are_filled_with_neurons_of_no_weight(world):
     on_host, on_devices = both_ranked(world, world.activations[:, :3])
     assert_ranked_alike(on_host, on_devices)
-    assert on_host.weights.shape[0] == 8 and len(on_host.tie_sums) == 3
-    assert not np.asarray(on_host.weights[3:]).any()
+    block, ties = on_host
+    assert len(block.weights) == 8 and len(block.is_active) == len(ties.tie_sums) == 3
+    assert not np.asarray(block.weights[3:]).any()
 
 
 def test_weights_are_the_row_sums_of_the_ranks(world):
-    on_host, _ = both_ranked(world, world.activations)
-    limbs = np.asarray(on_host.weights, np.int64)
+    (block, _), _ = both_ranked(world, world.activations)
+    limbs = np.asarray(block.weights, np.int64)
     scale = 2 ** (exact.LIMB_BITS * np.arange(limbs.shape[2]))
     sums = np.einsum("ncls,l->ncs", limbs, scale).reshape(8, -1)
     table = world.concepts

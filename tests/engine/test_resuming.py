@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import invert_jax as ij
-from invert_jax.engine import resuming
+from invert_jax.engine.resuming import Parts
 from tests import small_runs
 from tests.repository import ROOT
 from tests.small_runs import assert_same, explain
@@ -43,19 +43,20 @@ def saved(monkeypatch):
     """The keys of the parts that a run saves; files that it finds must not change."""
     keys = []
 
-    def save_part(folder, key, arrays):
-        keys.append(key)
-        original(folder, key, arrays)
+    def save(parts, key, arrays):
+        if parts.folder is not None:
+            keys.append(key)
+        original(parts, key, arrays)
 
-    original = resuming.save_part
-    monkeypatch.setattr(resuming, "save_part", save_part)
+    original = Parts.save
+    monkeypatch.setattr(Parts, "save", save)
     return keys
 
 
 def test_a_part_is_read_back_as_it_was(tmp_path, rng):
     arrays = {"a": rng.integers(9, size=(2, 3)), "b": np.zeros(0, bool)}
-    resuming.save_part(tmp_path / "parts", "key", arrays)
-    loaded = resuming.load_part(tmp_path / "parts", "key")
+    Parts(tmp_path / "parts", "run").save("key", arrays)
+    loaded = Parts(tmp_path / "parts", "run").load("key")
     assert loaded is not None and list(loaded) == ["a", "b"]
     for name, values in arrays.items():
         assert loaded[name].dtype == values.dtype
@@ -64,31 +65,31 @@ def test_a_part_is_read_back_as_it_was(tmp_path, rng):
 
 
 def test_there_is_no_part_before_one_is_saved(tmp_path):
-    assert resuming.load_part(tmp_path, "key") is None
+    assert Parts(tmp_path, "run").load("key") is None
 
 
 def test_a_part_cut_short_anywhere_is_no_part(tmp_path):
-    resuming.save_part(tmp_path, "key", {"a": np.arange(50), "b": np.ones(3)})
+    Parts(tmp_path, "run").save("key", {"a": np.arange(50), "b": np.ones(3)})
     whole = (tmp_path / "key.npz").read_bytes()
     for length in range(1, len(whole), 7):
         (tmp_path / "key.npz").write_bytes(whole[:length])
-        assert resuming.load_part(tmp_path, "key") is None, length
+        assert Parts(tmp_path, "run").load("key") is None, length
 
 
-def test_a_key_depends_on_the_run_and_on_every_bit_of_the_block():
+def test_a_key_depends_on_the_run_and_on_every_bit_of_the_block(tmp_path):
     block = np.zeros((4, 2), np.float32)
     other = block.copy()
     other[3, 1] = -0.0
     keys = [
-        resuming.part_key("run", block),
-        resuming.part_key("other run", block),
-        resuming.part_key("run", other),
-        resuming.part_key("run", block.reshape(2, 4)),
-        resuming.part_key("run", block.view(np.int32)),
-        resuming.part_key("run", block[:, :1]),
+        Parts(tmp_path, "run").key_of(block),
+        Parts(tmp_path, "other run").key_of(block),
+        Parts(tmp_path, "run").key_of(other),
+        Parts(tmp_path, "run").key_of(block.reshape(2, 4)),
+        Parts(tmp_path, "run").key_of(block.view(np.int32)),
+        Parts(tmp_path, "run").key_of(block[:, :1]),
     ]
     assert len(set(keys)) == len(keys)
-    assert resuming.part_key("run", np.asfortranarray(block)) == keys[0]
+    assert Parts(tmp_path, "run").key_of(np.asfortranarray(block)) == keys[0]
 
 
 def test_a_run_that_keeps_its_parts_gives_the_same_and_leaves_no_parts(
@@ -116,7 +117,7 @@ class Stalling:
 
     def __getitem__(self, index):
         Stalling.blocks_read += 1
-        if Stalling.blocks_read == 3:
+        if Stalling.blocks_read == 4:
             Path(sys.argv[2]).touch()
             time.sleep(600)
         return activations[index]
@@ -128,22 +129,22 @@ test_resuming.resumable((Stalling(), concepts), Path(sys.argv[1]))
 def test_a_run_that_was_killed_goes_on_where_it_stopped(
     tmp_path, long_world, uninterrupted, saved
 ):
-    kill_in_third_block(tmp_path)
+    kill_in_fourth_block(tmp_path)
     folder = tmp_path / "out.parts"
     done = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
     assert len(done) == 2
     assert not (tmp_path / "out").exists()
 
     kept_alive = tmp_path / "seen"
-    original = resuming.remove_parts
+    original = Parts.remove
 
-    def look_then_remove(path):
-        assert path == folder
+    def look_then_remove(parts):
+        assert parts.folder == folder
         shutil.copytree(folder, kept_alive)
-        original(path)
+        original(parts)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resuming, "remove_parts", look_then_remove)
+        patch.setattr(Parts, "remove", look_then_remove)
         found = resumable(long_world, tmp_path / "out")
 
     assert_same(found, uninterrupted)
@@ -155,8 +156,8 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
     assert not folder.exists()
 
 
-def kill_in_third_block(tmp_path):
-    """SIGKILL a run of its own process while it reads the third block."""
+def kill_in_fourth_block(tmp_path):
+    """SIGKILL a run of its own process while it reads the fourth block."""
     stalled = tmp_path / "stalled"
     run = subprocess.Popen(
         [sys.executable, "-c", STALLS, str(tmp_path / "out"), str(stalled)],
@@ -182,7 +183,7 @@ def test_parts_of_other_runs_and_damaged_parts_are_ignored(
     wanted = list(saved)
     folder = tmp_path / "out.parts"
     other = resumable((activations[:, ::-1].copy(), concepts), tmp_path / "other")
-    resuming.save_part(folder, "0" * 32, {"tie_sums": other.tie_sums})
+    Parts(folder, "run").save("0" * 32, {"tie_sums": other.tie_sums})
     for key in wanted:
         (folder / f"{key}.npz").write_bytes(b"PK\x03\x04 cut short")
 

@@ -14,7 +14,7 @@ import scipy.sparse
 
 import invert_jax as ij
 from invert_jax.core.statistics.mannwhitney import log10_mannwhitney
-from invert_jax.engine import resuming
+from invert_jax.engine.resuming import Parts
 from invert_jax.settings import SearchSettings
 from tests import small_runs
 from tests.repository import ROOT
@@ -28,14 +28,14 @@ def world():
 
 def test_a_part_with_a_changed_byte_is_no_part_or_the_same(tmp_path, rng):
     arrays = {"a": np.arange(50), "b": np.ones(3)}
-    resuming.save_part(tmp_path, "key", arrays)
-    assert resuming.load_part(tmp_path, "key") is not None
+    Parts(tmp_path, "run").save("key", arrays)
+    assert Parts(tmp_path, "run").load("key") is not None
     whole = bytearray((tmp_path / "key.npz").read_bytes())
     for place in rng.choice(len(whole), 300, replace=False):
         changed = whole.copy()
         changed[place] ^= 0xFF
         (tmp_path / "key.npz").write_bytes(changed)
-        loaded = resuming.load_part(tmp_path, "key")
+        loaded = Parts(tmp_path, "run").load("key")
         if loaded is not None:
             assert loaded.keys() == arrays.keys()
             for name, values in arrays.items():
