@@ -42,7 +42,7 @@ def position_ids(
 
 
 def checked_ids(ids: object, num_samples: int) -> Shaped[np.ndarray, " samples"]:
-    """A copy of the sample ids as int64 or str, one per sample.
+    """The sample ids as int64 or str, one per sample.
 
     >>> checked_ids([b"a.png", b"b.png"], 2).tolist()
     ['a.png', 'b.png']
@@ -59,14 +59,18 @@ def checked_ids(ids: object, num_samples: int) -> Shaped[np.ndarray, " samples"]
 def distinct_ids(
     ids: object, num_samples: int
 ) -> Shaped[np.ndarray, " samples"] | None:
-    """The same, read-only and refused if two samples share one; None stays None.
+    """A read-only copy, as narrow as the ids allow; None stays None.
+
+    Two samples that share an id are an error.
 
     >>> distinct_ids(["img1", "img2"], 2).tolist()
     ['img1', 'img2']
     """
     if ids is None:
         return None
-    array = checked_ids(ids, num_samples)
+    array = np.array(checked_ids(ids, num_samples))
+    if array.dtype.kind == "U":
+        array = _narrow(array)
     values = array.tolist()
     num_repeated = num_samples - len(set(values))
     if num_repeated:
@@ -83,9 +87,10 @@ def distinct_ids(
 
 
 def id_array(ids: object) -> np.ndarray:
-    """A fresh int64 or str array of the ids, as narrow as they allow.
+    """The ids as an array: fresh as int64, or of str; bytes are read as UTF-8.
 
-    Bytes are read as UTF-8.
+    >>> id_array([b"a.png", b"b.png"])
+    array(['a.png', 'b.png'], dtype='<U5')
     """
     if isinstance(ids, str | bytes):
         raise TypeError(f"`ids` must be a list of ids; got the one id {ids!r}.")
@@ -95,8 +100,7 @@ def id_array(ids: object) -> np.ndarray:
     if array.dtype.kind == "S":
         array = _decoded(array)
     if array.dtype.kind in "TU":
-        width = int(np.strings.str_len(array).max(initial=1))
-        return array.astype(f"U{width}")
+        return array if array.dtype.kind == "U" else _narrow(array)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(
             f"`ids` must be whole numbers or strings; got dtype {array.dtype}; use "
@@ -105,6 +109,11 @@ def id_array(ids: object) -> np.ndarray:
     if array.dtype.kind == "u" and array.max(initial=0) > np.iinfo(np.int64).max:
         raise ValueError(f"`ids` must fit int64; got {array.max()}; use text.")
     return array.astype(np.int64)
+
+
+def _narrow(texts: np.ndarray) -> np.ndarray:
+    """A copy of the texts, as wide as the longest."""
+    return texts.astype(f"U{np.strings.str_len(texts).max(initial=1)}")
 
 
 def _array_of_items(ids: list[object]) -> np.ndarray:

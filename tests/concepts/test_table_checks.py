@@ -63,11 +63,11 @@ def test_wrong_names_are_refused(names, error, message):
         (
             [1, 2],
             ValueError,
-            r"one id per sample, 3 in one dimension; got shape \(2,\)",
+            r"one id per sample, on one axis; got shape \(2,\) for 3 samples",
         ),
         ([[1], [2], [3]], ValueError, r"got shape \(3, 1\)"),
-        ([1.0, 2.0, 3.0], TypeError, "integers or strings; got float64"),
-        ([True, False, True], TypeError, "integers or strings; got bool"),
+        ([1.0, 2.0, 3.0], TypeError, "whole numbers or strings; got dtype float64"),
+        ([True, False, True], TypeError, "whole numbers or strings; got dtype bool"),
         (["a", 1, 2], TypeError, "of one type; got 'int', 'str'"),
         ([2**63, 1, 2], ValueError, "must fit int64"),
         ("abc", TypeError, "got the one id 'abc'"),
@@ -169,9 +169,11 @@ def test_stack_refuses_other_names_and_repeated_ids():
         first.stack(second)
     with pytest.raises(ValueError, match='"error" or "absent"; got \'skip\''):
         first.stack(second, missing="skip")
-    with pytest.raises(ValueError, match="unique; got 'x' for samples 0 and 2"):
+    with pytest.raises(ValueError, match="must hold other samples; got 'x' in both"):
         first.stack(first)
-    with pytest.raises(ValueError, match="got <U1 and None; set or drop them"):
+    with pytest.raises(
+        ValueError, match="got dtype kinds U and None; set or drop them"
+    ):
         first.stack(first.with_ids(None))
 
 

@@ -53,9 +53,10 @@ KILLED = """
 import json, os, random, signal, sys, time
 from pathlib import Path
 import numpy as np
-from invert_jax.activations import appending, batched, collect, open_store
+from invert_jax.activations import batched, collect, open_store
+from invert_jax.activations.collecting import store_layout
 
-appending.MOST_SAMPLES = 16
+store_layout.MOST_SAMPLES = 16
 NUM_SAMPLES = 256
 
 def batches():

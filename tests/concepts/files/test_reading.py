@@ -222,7 +222,7 @@ def test_labels_and_description_that_do_not_fit_are_refused(
         (
             {"masks": np.ones((2, 1)), "names": np.array(["a"]), "ids": np.zeros(2)},
             TypeError,
-            "integers or strings; got float64",
+            "whole numbers or strings; got dtype float64",
         ),
         ({"names": np.array([None])}, ValueError, "pickled"),
         (

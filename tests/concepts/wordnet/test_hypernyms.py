@@ -1,5 +1,6 @@
 """ImageNet's vocabulary and hypernyms: by hand, against recorded answers, by laws."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -10,7 +11,6 @@ import pytest
 import scipy.sparse as sp
 
 from invert_jax.concepts.table import Concepts
-from invert_jax.concepts.wordnet import hypernyms
 from invert_jax.concepts.wordnet.hypernyms import with_hypernyms
 from invert_jax.concepts.wordnet.imagenet_classes import (
     imagenet,
@@ -161,7 +161,7 @@ def test_labels_that_are_no_classes_are_refused(labels, error, message):
 
 
 def test_missing_validation_labels_say_what_to_install(monkeypatch):
-    monkeypatch.setattr(hypernyms.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"tensorflow-datasets 4\.9\.9 or later"):
         imagenet_validation_labels()
 

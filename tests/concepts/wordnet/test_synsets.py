@@ -162,8 +162,8 @@ def test_an_unknown_id_is_refused(wnid):
 
 def test_nothing_is_read_before_it_is_needed():
     program = (
-        "import sys, invert_jax.concepts.wordnet.hypernyms as w\n"
-        "from invert_jax.concepts import synsets\n"
+        "import sys, invert_jax.concepts.wordnet.imagenet_classes as w\n"
+        "from invert_jax.concepts.wordnet import synsets\n"
         "assert synsets._nouns.cache_info().currsize == 0\n"
         "assert len(w.imagenet_validation_labels()) == 50_000\n"
         "assert synsets._nouns.cache_info().currsize == 0\n"

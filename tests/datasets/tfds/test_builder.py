@@ -293,7 +293,7 @@ def test_a_damaged_copy_of_cifar10_names_the_record(tmp_path):
 
 WITHOUT_TENSORFLOW = """
 import sys
-from invert_jax.concepts.tfds.gathering import from_tfds, tfds_batches
+from invert_jax.concepts import from_tfds, tfds_batches
 assert "tensorflow_datasets" not in sys.modules
 for directory in sys.argv[1:]:
     concepts = from_tfds(directory, "train", quantiles=2, progress=False)
