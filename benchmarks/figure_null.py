@@ -57,7 +57,7 @@ def meaningless(share: float, *, num_draws: int) -> Noise:
     (pattern,) = neurons.patterns
     ties = float(sum(size**3 - size for _, size in pattern))
     log10_p = log10_mannwhitney(
-        neurons.rank_sums[0, :, -1],
+        neurons.sums[0, :, -1],
         neurons.supports[0, :, -1],
         np.full(num_draws, ties),
         num_samples=NUM_SAMPLES,

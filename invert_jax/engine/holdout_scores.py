@@ -19,7 +19,11 @@ from invert_jax.engine.holdout_split import Split
 from invert_jax.engine.reading import read_blocks
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.held_out import HeldOut
-from invert_jax.explanations.same_run import check_same_ranks, explained_table
+from invert_jax.explanations.same_run import (
+    check_same_activations,
+    check_same_score,
+    explained_table,
+)
 
 # Neurons whose held-out activations are read at a time.
 BLOCK = 64
@@ -112,11 +116,7 @@ def scores_without(
             "Ask for each layer: scores_without(found[name], activations[name], ...)."
         )
     layer = checked_layers(activations, concepts)[""]
-    if explanations.neurons.max() >= layer.num_neurons:
-        raise ValueError(
-            "`activations` must hold every neuron that was explained, up to number "
-            f"{explanations.neurons.max()}; got {layer.num_neurons} neurons."
-        )
+    check_same_activations(layer, explanations)
     # A table of the searched samples alone comes with their activations.
     samples = None if table is concepts else explanations.samples
     masks = FormulaMasks(table)
@@ -126,7 +126,8 @@ def scores_without(
         for position, values in enumerate(np.ascontiguousarray(block.T), start):
             row_sums = masks.row_sums(ranking.rank_host(values))
             formula = explanations.literals_at(position)
-            check_same_ranks(explanations, position, formula, row_sums, masks)
+            holds = masks.of(*formula) if formula[0] else np.zeros(len(row_sums), bool)
+            check_same_score(explanations, position, int(row_sums[holds].sum()))
             into = sums[position], supports[position]
             _sums_without(*into, formula, row_sums, masks)
     return auroc_score(sums, supports, num_samples=table.num_samples)

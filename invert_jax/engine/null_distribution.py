@@ -10,7 +10,7 @@ from invert_jax.core.randomness import seed_of
 from invert_jax.core.statistics import tie_patterns
 from invert_jax.engine.null_draws import Drawing
 from invert_jax.explanations.explanations import Explanations
-from invert_jax.explanations.null import Null, has_formula
+from invert_jax.explanations.null import Null
 from invert_jax.explanations.same_run import explained_table
 from invert_jax.progress import progress_bar
 from invert_jax.settings import Options
@@ -73,7 +73,7 @@ def null_distribution(
     layers = list(like.values()) if isinstance(like, Mapping) else [like]
     table = _checked_table(concepts, layers)
     settings = layers[0].settings
-    groups = [layer.tie_groups[has_formula(layer)] for layer in layers]
+    groups = [layer.tie_groups[layer.has_formula] for layer in layers]
     wanted = {each for some in groups for each in tie_patterns.patterns_of(some)}
     patterns = tie_patterns.patterns_to_draw(
         wanted,

@@ -18,11 +18,12 @@ from jaxtyping import Bool, Float, Int
 from invert_jax import disk
 from invert_jax.core.statistics import permutations, tails, tie_patterns
 from invert_jax.explanations.record import Record
+from invert_jax.explanations.same_run import check_same_search
 from invert_jax.explanations.significance import Significance, checked_alpha, q_values
 from invert_jax.settings import SearchSettings
 
 FORMAT = "invert_jax null"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,8 +33,8 @@ class Null:
     Attributes:
         patterns: The tie patterns drawn: (samples below, samples in it) of each large
             group of ties; () for none.
-        rank_sums: Sum of the centered doubled midranks over the support of the best
-            formula of each draw.
+        sums: Sum of the objective's weights over the support of the best formula of
+            each draw.
         supports: Size of that support; 0 where nothing was found.
         num_samples: Samples of each draw.
         settings: What was searched for.
@@ -42,7 +43,7 @@ class Null:
     """
 
     patterns: tuple[tie_patterns.Pattern, ...]
-    rank_sums: Int[np.ndarray, "patterns draws steps"]
+    sums: Int[np.ndarray, "patterns draws steps"]
     supports: Int[np.ndarray, "patterns draws steps"]
     num_samples: int
     settings: SearchSettings
@@ -61,17 +62,17 @@ class Null:
         For sign "negative" the lowest AUROC.
         """
         score = self.settings.how_to_score.score
-        return score(self.rank_sums, self.supports, num_samples=self.num_samples)
+        return score(self.sums, self.supports, num_samples=self.num_samples)
 
     def significance(self, explanations: Record, alpha: float) -> Significance:
         """What this null says of explanations; see `Explanations.with_null`."""
         alpha = checked_alpha(alpha)
-        self._check_same_search(explanations)
+        check_same_search(explanations, concepts=self.concepts, settings=self.settings)
         drawn = tie_patterns.drawn_ties(
             explanations.tie_groups, explanations.tie_sums, set(self.patterns),
             num_samples=explanations.num_samples,
         )  # fmt: skip
-        rows = self._rows_of(drawn.patterns, has_formula(explanations))
+        rows = self._rows_of(drawn.patterns, explanations.has_formula)
         found = _best_scores(
             explanations.rank_sums[:, :, 0], explanations.supports[:, :, 0],
             explanations.num_samples, explanations.settings,
@@ -116,7 +117,7 @@ class Null:
         }
         arrays = {
             "description": np.array(json.dumps(description, default=float)),
-            "rank_sums": self.rank_sums,
+            "sums": self.sums,
             "supports": self.supports,
         }
         disk.save_arrays(Path(path), arrays)
@@ -146,7 +147,7 @@ class Null:
     def _best(self) -> Float[np.ndarray, "patterns draws steps"]:
         """The scores as they were searched for: larger is better."""
         return _best_scores(
-            self.rank_sums, self.supports, self.num_samples, self.settings
+            self.sums, self.supports, self.num_samples, self.settings
         )
 
     def _allowance(
@@ -204,40 +205,15 @@ class Null:
             [row_of[each] if is_needed else -1 for each, is_needed in pairs]
         )
 
-    def _check_same_search(self, explanations: Record) -> None:
-        """Refuse other concepts, settings or objective."""
-        if explanations.sources.get("concepts") != self.concepts:
-            raise ValueError(
-                "`null` must be of the concepts of the explanations; it is of others, "
-                "or of other samples. Draw it with null_distribution(concepts, "
-                "explanations, key=...)."
-            )
-        mine, theirs = asdict(self.settings), asdict(explanations.settings)
-        length, asked = mine.pop("max_length"), theirs.pop("max_length")
-        if length < asked:
-            mine["max_length"], theirs["max_length"] = length, asked
-        different = [name for name in mine if mine[name] != theirs[name]]
-        if different:
-            name = different[0]
-            raise ValueError(
-                f"`null` must be of the settings of the explanations; it has {name}="
-                f"{mine[name]!r} and they have {name}={theirs[name]!r}."
-            )
-
-
-def has_formula(explanations: Record) -> Bool[np.ndarray, " neurons"]:
-    """Which neurons have one, and so a null."""
-    return explanations.lengths[:, -1, 0] > 0
-
 
 def _best_scores(
-    rank_sums: Int[np.ndarray, "*axes"],
+    sums: Int[np.ndarray, "*axes"],
     supports: Int[np.ndarray, "*axes"],
     num_samples: int,
     settings: SearchSettings,
 ) -> Float[np.ndarray, "*axes"]:
     """Scores as they are searched for, larger is better; nan in an empty slot."""
-    signed = -rank_sums if settings.sign == "negative" else rank_sums
+    signed = -sums if settings.sign == "negative" else sums
     return settings.how_to_score.score(signed, supports, num_samples=num_samples)
 
 
@@ -261,6 +237,6 @@ def _fields_of(arrays: dict[str, np.ndarray]) -> dict:
         "patterns": patterns,
         "settings": settings,
         "seed": tuple(description["seed"]),
-        "rank_sums": arrays["rank_sums"].reshape(supports.shape),
+        "sums": arrays["sums"].reshape(supports.shape),
         "supports": supports,
     }

@@ -92,6 +92,11 @@ class Record:
         return self.literals.shape[2]
 
     @property
+    def has_formula(self) -> Bool[np.ndarray, " neurons"]:
+        """Whether any formula was found for each neuron."""
+        return self.lengths[:, -1, 0] > 0
+
+    @property
     def num_positives(self) -> Int[np.ndarray, "neurons beam"]:
         """Number of samples where each formula holds; 0 in an empty slot."""
         return self.supports[:, -1]
@@ -138,7 +143,7 @@ class Record:
 
         The formula of a neuron called "chance" stays readable; it is not to be used.
         """
-        found = np.where(self.lengths[:, -1, 0] > 0, LABELED, NO_CANDIDATE)
+        found = np.where(self.has_formula, LABELED, NO_CANDIDATE)
         status = np.where(self.is_constant, CONSTANT, found)
         if self.significance is None:
             return status

@@ -129,7 +129,7 @@ def _checked_layer(
     counted = explanations.samples
     samples = np.arange(num_samples) if counted is None else np.asarray(counted)
     if activations is not None:
-        check_same_activations(activations, explanations, samples, counted, label)
+        check_same_activations(activations, explanations, label)
     given = [each for each in (activations, concepts) if each is not None]
     num_all = max([int(samples[-1]) + 1, *(each.num_samples for each in given)])
     if given and given[0].num_samples == num_samples:

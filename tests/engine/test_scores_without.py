@@ -102,11 +102,11 @@ def test_scores_without_literals_need_the_activations_explained(
     found, activations, concepts
 ):
     with pytest.raises(
-        ValueError, match=r"`activations` must be those that were explained; with the"
+        ValueError, match=r"`activations` must be those that were explained: the AUROC of neuron"
     ):
         ij.scores_without(found, activations[:, ::-1], concepts)
     with pytest.raises(
-        ValueError, match=r"`activations` must hold every neuron .* number 39; got 5"
+        ValueError, match=r"`activations` must have the neurons .* up to 39; got 5"
     ):
         ij.scores_without(found, activations[:, :5], concepts)
     layers: Any = {"a": activations}

@@ -53,7 +53,7 @@ def test_a_draw_is_what_explain_finds_on_that_assignment():
     key = np.array(seed, np.uint32)
     null = null_distribution(concepts, found, num_draws=draws, key=jnp.asarray(key))
     assert null.patterns == (((0, lowest),),)
-    np.testing.assert_array_equal(null.rank_sums[0], found.rank_sums[:, :, 0])
+    np.testing.assert_array_equal(null.sums[0], found.rank_sums[:, :, 0])
     np.testing.assert_array_equal(null.supports[0], found.supports[:, :, 0])
 
 
@@ -105,7 +105,7 @@ def test_more_draws_begin_with_the_fewer(concepts, mixed):
     explanations, null = mixed
     fewer = null_distribution(concepts, explanations.take([0]), num_draws=300)
     row = null.patterns.index(())
-    np.testing.assert_array_equal(fewer.rank_sums[0], null.rank_sums[row, :300])
+    np.testing.assert_array_equal(fewer.sums[0], null.sums[row, :300])
 
 
 def test_keys_decide_and_are_read_as_numbers_or_keys(concepts, mixed):
@@ -113,8 +113,8 @@ def test_keys_decide_and_are_read_as_numbers_or_keys(concepts, mixed):
     null = null_distribution(concepts, one, num_draws=200)
     same = null_distribution(concepts, one, num_draws=200, key=jax.random.key(KEY))
     other = null_distribution(concepts, one, num_draws=200, key=KEY + 1)
-    np.testing.assert_array_equal(null.rank_sums, same.rank_sums)
-    assert (null.rank_sums != other.rank_sums).any()
+    np.testing.assert_array_equal(null.sums, same.sums)
+    assert (null.sums != other.sums).any()
 
 
 def test_block_sizes_change_no_draw(concepts, mixed):
@@ -122,7 +122,7 @@ def test_block_sizes_change_no_draw(concepts, mixed):
     small = ij.Options(progress=False, memory_budget=2 << 20)
     null = ij.null_distribution(concepts, one, num_draws=40, key=KEY, options=small)
     row = mixed[1].patterns.index(())
-    np.testing.assert_array_equal(null.rank_sums[0], mixed[1].rank_sums[row, :40])
+    np.testing.assert_array_equal(null.sums[0], mixed[1].sums[row, :40])
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_draws_are_kept_on_disk_by_their_content_for_other_processes(
     empty_memory.clear()
     monkeypatch.setattr(null_draws.Drawing, "_draw", no_more_draws)
     again = ij.null_distribution(concepts, one, **how)
-    np.testing.assert_array_equal(null.rank_sums, again.rank_sums)
+    np.testing.assert_array_equal(null.sums, again.sums)
     np.testing.assert_array_equal(null.supports, again.supports)
     with pytest.raises(AssertionError, match="drawn again"):
         ij.null_distribution(concepts, one, **(how | {"key": 92}))
@@ -166,7 +166,7 @@ def test_draws_that_are_damaged_on_disk_are_drawn_again(
     part.write_bytes(part.read_bytes()[:-100])
     empty_memory.clear()
     again = ij.null_distribution(concepts, one, **how)
-    np.testing.assert_array_equal(null.rank_sums, again.rank_sums)
+    np.testing.assert_array_equal(null.sums, again.sums)
 
 
 def test_all_patterns_of_a_layer_stay_in_memory_and_no_more_than_fit(
@@ -257,5 +257,5 @@ def test_samples_left_out_are_left_out_of_the_null(concepts):
     null = null_distribution(concepts, found, num_draws=200)
     same = null_distribution(concepts.take(where), found, num_draws=200)
     assert null.num_samples == 1500
-    np.testing.assert_array_equal(null.rank_sums, same.rank_sums)
+    np.testing.assert_array_equal(null.sums, same.sums)
     assert not np.isnan(found.with_null(null).p_search).any()
