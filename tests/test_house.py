@@ -50,6 +50,7 @@ LATE = HEAVY | {
 CORE_IMPORTS = {"invert_jax", "jax", "jaxtyping", "numpy", "scipy"}
 DISTRIBUTIONS = {
     "PIL": "pillow",
+    "google_crc32c": "google-crc32c",
     "sklearn": "scikit-learn",
     "tensorflow_datasets": "tensorflow-datasets",
 }

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
-from invert_jax.datasets.tfds.crc32c import crc32c, crc32c_of_each
+import google_crc32c
 
 _BLOCK_BYTES = 8 * 2**20
 _MAX_BLOCK_RECORDS = 256
@@ -196,11 +196,9 @@ def _tfrecords(shard: Shard) -> Iterator[bytes]:
         size = os.fstat(file.fileno()).st_size
         for record in range(shard.skip):
             file.seek(_tfrecord_length(file, shard, record, size) + 4, os.SEEK_CUR)
-        record, stop = shard.skip, shard.skip + shard.take
-        while record < stop:
-            block = _tfrecord_block(file, shard, record, stop, size)
-            yield from block
-            record += len(block)
+        stop = shard.skip + shard.take
+        for record in range(shard.skip, stop):
+            yield _tfrecord(file, shard, record, size)
         if stop == shard.num_records and file.tell() != size:
             raise ValueError(
                 f"`{shard.path}` must end after {stop} records by the data set's "
@@ -209,29 +207,17 @@ def _tfrecords(shard: Shard) -> Iterator[bytes]:
             )
 
 
-def _tfrecord_block(
-    file: BinaryIO, shard: Shard, start: int, stop: int, size: int
-) -> list[bytes]:
-    """Some megabytes of records from `start` on, their checksums verified at once."""
-    records: list[bytes] = []
-    masked: list[int] = []
-    num_bytes = 0
-    while start + len(records) < stop and num_bytes < _BLOCK_BYTES:
-        length = _tfrecord_length(file, shard, start + len(records), size)
-        data = file.read(length + 4)
-        records.append(data[:length])
-        masked.append(int.from_bytes(data[length:], "little"))
-        num_bytes += length
-    crcs = crc32c_of_each(records).tolist()
-    for index, (crc, expected) in enumerate(zip(crcs, masked, strict=True)):
-        if mask_crc(crc) != expected:
-            raise bad_record(
-                shard.path,
-                start + index,
-                "the checksum of its data is wrong: the file is damaged; copy or "
-                "prepare it again.",
-            )
-    return records
+def _tfrecord(file: BinaryIO, shard: Shard, record: int, size: int) -> bytes:
+    """The data of the record at the file's position."""
+    data = file.read(_tfrecord_length(file, shard, record, size))
+    if masked_crc(data) != int.from_bytes(file.read(4), "little"):
+        raise bad_record(
+            shard.path,
+            record,
+            "the checksum of its data is wrong: the file is damaged; copy or prepare "
+            "it again.",
+        )
+    return data
 
 
 def _tfrecord_length(file: BinaryIO, shard: Shard, record: int, size: int) -> int:
@@ -245,7 +231,7 @@ def _tfrecord_length(file: BinaryIO, shard: Shard, record: int, size: int) -> in
             f"hold {shard.num_records} records; copy or prepare it again.",
         )
     length, masked = struct.unpack("<QI", header)
-    if mask_crc(crc32c(header[:8])) != masked:
+    if masked_crc(header[:8]) != masked:
         raise bad_record(
             shard.path,
             record,
@@ -261,12 +247,13 @@ def _tfrecord_length(file: BinaryIO, shard: Shard, record: int, size: int) -> in
     return length
 
 
-def mask_crc(crc: int) -> int:
-    """A checksum as TFRecord stores it: rotated, and a constant added.
+def masked_crc(data: bytes) -> int:
+    """CRC-32C as TFRecord stores it: rotated, and a constant added.
 
-    >>> hex(mask_crc(0))
+    >>> hex(masked_crc(b""))
     '0xa282ead8'
     """
+    crc = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 

@@ -4,8 +4,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from invert_jax.datasets.tfds.crc32c import crc32c
-from invert_jax.datasets.tfds.records import mask_crc
+from invert_jax.datasets.tfds.records import masked_crc
 
 
 def tfrecord_bytes(records: Sequence[bytes]) -> bytes:
@@ -13,8 +12,8 @@ def tfrecord_bytes(records: Sequence[bytes]) -> bytes:
     framed = b""
     for record in records:
         length = struct.pack("<Q", len(record))
-        framed += length + struct.pack("<I", mask_crc(crc32c(length)))
-        framed += record + struct.pack("<I", mask_crc(crc32c(record)))
+        framed += length + struct.pack("<I", masked_crc(length))
+        framed += record + struct.pack("<I", masked_crc(record))
     return framed
 
 

@@ -3,11 +3,28 @@ import sys
 
 import pytest
 
-from invert_jax.datasets.tfds.crc32c import crc32c
-from invert_jax.datasets.tfds.records import READERS, Shard, mask_crc, read_shard
+from invert_jax.datasets.tfds.records import READERS, Shard, masked_crc, read_shard
 from tests.datasets.tfds.record_files import WRITERS, tfrecord_bytes
 
 FORMATS = sorted(READERS)
+
+
+# CRC-32C of RFC 3720, appendix B.4, rotated by 15 bits to the right, and the constant.
+@pytest.mark.parametrize(
+    ("data", "crc"),
+    [
+        (bytes(32), 0x8A9136AA),
+        (b"\xff" * 32, 0x62A8AB43),
+        (bytes(range(32)), 0x46DD794E),
+        (bytes(range(31, -1, -1)), 0x113FDB5C),
+        (b"123456789", 0xE3069283),
+        (b"", 0),
+    ],
+    ids=["zeros", "ones", "rising", "falling", "digits", "empty"],
+)
+def test_checksums_are_those_of_the_standard_and_masked(data, crc):
+    rotated = (crc >> 15) + ((crc & 0x7FFF) << 17)
+    assert masked_crc(data) == (rotated + 0xA282EAD8) % 2**32
 
 
 def _records(num_records: int) -> list[bytes]:
@@ -73,7 +90,7 @@ def test_a_damaged_length_is_found_when_its_record_is_skipped(tmp_path):
 
 def test_a_huge_length_with_a_right_checksum_allocates_nothing(tmp_path):
     length = (2**60).to_bytes(8, "little")
-    head = length + mask_crc(crc32c(length)).to_bytes(4, "little")
+    head = length + masked_crc(length).to_bytes(4, "little")
     (tmp_path / "file").write_bytes(head + bytes(100))
     with pytest.raises(ValueError, match=r"record 0 of .* ends inside it"):
         list(read_shard(_shard(tmp_path / "file", 1), "tfrecord"))
