@@ -171,13 +171,13 @@ def check_same_score(explanations: Record, position: int, weight_sum: int) -> No
         return
     score_here = explanations.settings.how_to_score.score(
         np.array(weight_sum),
-        explanations.num_positives[position, 0],
+        explanations.num_positives[position, :1],
         num_samples=explanations.num_samples,
     )
     raise ValueError(
         "`activations` must be those that were explained: the "
         f"{explanations.score_name} of neuron {explanations.neuron_names[position]!r} "
-        f"for {explanations.formula(position)} is {score_here:.6g} here and "
+        f"for {explanations.formula(position)} is {score_here[0]:.6g} here and "
         f"{explanations.scores[position, 0]:.6g} there. These are activations of "
         "another run, or of samples in another order."
     )

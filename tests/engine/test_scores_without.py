@@ -102,7 +102,7 @@ def test_scores_without_literals_need_the_activations_explained(
     found, activations, concepts
 ):
     with pytest.raises(
-        ValueError, match=r"`activations` must be those that were explained: the AUROC of neuron"
+        ValueError, match=r"those that were explained: the AUROC of neuron"
     ):
         ij.scores_without(found, activations[:, ::-1], concepts)
     with pytest.raises(
