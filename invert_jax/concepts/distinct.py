@@ -1,17 +1,12 @@
-"""Distinct rows of a mask table, by hashing with an exact check.
+"""Distinct rows of a mask table, numbered by first occurrence."""
 
-Rows are numbered by first occurrence, so the numbering depends on the content alone and
-not on the hash. A hash only proposes which rows are equal; every proposal is compared
-element by element, and if one is wrong the rows are grouped by their bytes instead.
-"""
-
-from collections.abc import Iterator
+import itertools
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Int, Int32, Shaped, UInt8, UInt64
+from jaxtyping import Bool, Int, Int32, Shaped, UInt8
 
-_CHUNK = 1 << 22  # entries handled at once: bounds the memory of the temporaries
+_CHUNK = 1 << 22  # truth values made dense at once
 
 
 def number_by_first_occurrence(
@@ -59,14 +54,8 @@ def distinct_sparse_rows(
     >>> first.tolist(), group.tolist()
     ([0, 1], [0, 1, 0])
     """
-    first, group = group_equal_keys(_hash_sparse_rows(matrix))
-    if _equal_sparse_rows(matrix, first[group]):
-        return first, group
-    starts, stops = matrix.indptr[:-1], matrix.indptr[1:]
-    return _group_by_bytes(
-        matrix.indices[start:stop].tobytes()
-        for start, stop in zip(starts, stops, strict=True)
-    )
+    indices = np.ascontiguousarray(matrix.indices)
+    return _group_equal_slices(indices, matrix.indptr * np.int64(indices.itemsize))
 
 
 def distinct_packed_rows(
@@ -79,13 +68,8 @@ def distinct_packed_rows(
     >>> first.tolist(), group.tolist()
     ([0, 1], [0, 1, 0])
     """
-    first, group = group_equal_keys(_hash_packed_rows(packed))
-    step = max(1, _CHUNK // max(1, packed.shape[1]))
-    for start in range(0, len(packed), step):
-        representatives = first[group[start : start + step]]
-        if not np.array_equal(packed[start : start + step], packed[representatives]):
-            return _group_by_bytes(row.tobytes() for row in packed)
-    return first, group
+    num_samples, width = packed.shape
+    return _group_equal_slices(packed, np.arange(num_samples + 1) * width)
 
 
 def pack_rows(
@@ -118,80 +102,18 @@ def unpack_rows(
     return sp.csr_array(sp.vstack(blocks, format="csr"))
 
 
-def _group_by_bytes(
-    rows: Iterator[bytes],
+def _group_equal_slices(
+    content: Shaped[np.ndarray, "..."], bounds: Int[np.ndarray, " bounds"]
 ) -> tuple[Int[np.ndarray, " groups"], Int32[np.ndarray, " samples"]]:
-    """Groups of equal byte strings, without a hash of ours."""
+    """Groups of the stretches of bytes between the bounds."""
+    view = content.reshape(-1).view(np.uint8).data
     code_of_row: dict[bytes, int] = {}
     codes = np.fromiter(
-        (code_of_row.setdefault(row, len(code_of_row)) for row in rows), np.int64
+        (
+            code_of_row.setdefault(bytes(view[start:stop]), len(code_of_row))
+            for start, stop in itertools.pairwise(bounds.tolist())
+        ),
+        np.int64,
+        len(bounds) - 1,
     )
     return number_by_first_occurrence(codes, len(code_of_row))
-
-
-def _mix(words: UInt64[np.ndarray, "..."]) -> UInt64[np.ndarray, "..."]:
-    """The finalizer of splitmix64: a bijection that spreads every bit over the word."""
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
-
-
-def _keys(count: int) -> UInt64[np.ndarray, " count"]:
-    """One pseudorandom word for each of `count` positions, always the same."""
-    return _mix(
-        np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    )
-
-
-def _hash_sparse_rows(matrix: sp.csr_array) -> UInt64[np.ndarray, " samples"]:
-    """Sum modulo 2^64 of the keys of the columns that are true in each row."""
-    keys = _keys(matrix.shape[1])
-    hashes = np.zeros(matrix.shape[0], np.uint64)
-    for start, stop in _row_chunks(matrix.indptr):
-        bounds = matrix.indptr[start : stop + 1]
-        sums = np.zeros(bounds[-1] - bounds[0] + 1, np.uint64)
-        np.cumsum(keys[matrix.indices[bounds[0] : bounds[-1]]], out=sums[1:])
-        ends = sums[bounds - bounds[0]]
-        hashes[start:stop] = ends[1:] - ends[:-1]
-    return hashes
-
-
-def _equal_sparse_rows(
-    matrix: sp.csr_array, others: Int[np.ndarray, " samples"]
-) -> bool:
-    """Whether each row equals the row that `others` gives for it."""
-    indptr, indices = matrix.indptr.astype(np.int64, copy=False), matrix.indices
-    lengths = np.diff(indptr)
-    if not np.array_equal(lengths, lengths[others]):
-        return False
-    for start, stop in _row_chunks(indptr):
-        shift = indptr[others[start:stop]] - indptr[start:stop]
-        mine = np.arange(indptr[start], indptr[stop])
-        theirs = mine + np.repeat(shift, lengths[start:stop])
-        if not np.array_equal(indices[indptr[start] : indptr[stop]], indices[theirs]):
-            return False
-    return True
-
-
-def _row_chunks(indptr: Int[np.ndarray, " bounds"]) -> Iterator[tuple[int, int]]:
-    """Consecutive ranges of rows of about `_CHUNK` entries each, at least one row."""
-    start, num_rows = 0, len(indptr) - 1
-    while start < num_rows:
-        stop = int(np.searchsorted(indptr, indptr[start] + _CHUNK, side="right")) - 1
-        stop = min(max(stop, start + 1), num_rows, start + _CHUNK)
-        yield start, stop
-        start = stop
-
-
-def _hash_packed_rows(
-    packed: UInt8[np.ndarray, "samples bytes"],
-) -> UInt64[np.ndarray, " samples"]:
-    """Sum modulo 2^64 of the mixed words of each row, each with its position's key."""
-    width = packed.shape[1]
-    if width % 8:
-        packed = np.pad(packed, ((0, 0), (0, -width % 8)))
-    words = np.ascontiguousarray(packed).view(np.uint64)
-    hashes = np.zeros(len(words), np.uint64)
-    for position, key in enumerate(_keys(words.shape[1])):
-        hashes += _mix(words[:, position] + key)
-    return hashes

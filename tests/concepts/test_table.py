@@ -173,19 +173,6 @@ def test_column_groups_are_the_first_equal_columns(rng):
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
-def test_colliding_hashes_change_nothing(rng, monkeypatch, convert):
-    masks = random_masks(rng, 100, 5)
-    expected = named(masks)
-    for name in ("_hash_sparse_rows", "_hash_packed_rows"):
-        monkeypatch.setattr(
-            distinct, name, lambda rows: np.zeros(rows.shape[0], np.uint64)
-        )
-    collided = named(convert(masks))
-    assert collided.fingerprint() == expected.fingerprint()
-    np.testing.assert_array_equal(collided.column_groups(), expected.column_groups())
-
-
-@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
 def test_tables_larger_than_a_block_are_handled_in_blocks(rng, monkeypatch, convert):
     masks = random_masks(rng, 500, 70, 0.02)
     expected = named(masks).fingerprint()
