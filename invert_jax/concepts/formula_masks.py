@@ -31,6 +31,32 @@ class FormulaMasks:
         """Sum of the centered doubled midranks over each row."""
         return ranking.host_row_sums(ranks, self.row_of_sample, num_rows=self.num_rows)
 
+    def sums_without(
+        self,
+        formula: tuple[list[int], list[int]],
+        row_sums: Int[np.ndarray, " rows"],
+        *,
+        length: int,
+    ) -> tuple[Int[np.ndarray, " length"], Int[np.ndarray, " length"]]:
+        """What a score of a formula without each of its literals is made of.
+
+        Args:
+            formula: Its literals and operators.
+            row_sums: Sum of a neuron's weights over each row.
+            length: Room for so many literals.
+
+        Returns:
+            Sum and number of samples of what is left; 0 past the formula's length, and
+            everywhere if it has but one literal.
+        """
+        sums, supports = np.zeros((2, length), np.int64)
+        num_literals = len(formula[0])
+        for place in range(num_literals if num_literals > 1 else 0):
+            rows = self.of(*without_literal(*formula, place))
+            sums[place] = row_sums[rows].sum()
+            supports[place] = self.row_counts[rows].sum()
+        return sums, supports
+
     def _literal(self, literal: int) -> Bool[np.ndarray, " rows"]:
         column, negated = divmod(literal, 2)
         start, stop = self.columns.indptr[column : column + 2]

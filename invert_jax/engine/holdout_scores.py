@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from invert_jax.activations.array import Activations
-from invert_jax.concepts.formula_masks import FormulaMasks, without_literal
+from invert_jax.concepts.formula_masks import FormulaMasks
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import ranking
 from invert_jax.core.objectives.auroc import auroc_score
@@ -64,9 +64,11 @@ def held_out_scores(
         row_sums = masks.row_sums(ranks)
         for step in range(explanations.max_length):
             slot = position, step
-            formula = explanations.literals_at(position, 0, step)
-            into = result.sums_without[slot], result.supports_without[slot]
-            _sums_without(*into, formula, row_sums, masks)
+            result.sums_without[slot], result.supports_without[slot] = (
+                masks.sums_without(
+                    explanations.literals_at(position, 0, step), row_sums, length=length
+                )
+            )
 
     neurons = explanations.neurons
     with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -128,8 +130,9 @@ def scores_without(
             formula = explanations.literals_at(position)
             holds = masks.of(*formula) if formula[0] else np.zeros(len(row_sums), bool)
             check_same_score(explanations, position, int(row_sums[holds].sum()))
-            into = sums[position], supports[position]
-            _sums_without(*into, formula, row_sums, masks)
+            sums[position], supports[position] = masks.sums_without(
+                formula, row_sums, length=explanations.max_length
+            )
     return auroc_score(sums, supports, num_samples=table.num_samples)
 
 
@@ -158,18 +161,3 @@ def _judge_formulas(
             # Not by `@`, whose threads wait for each other in these threads.
             result.variances[slot] = np.square(influence).sum()
             result.differences[slot] = np.square(influence - best).sum()
-
-
-def _sums_without(
-    sums: Int[np.ndarray, " length"],
-    supports: Int[np.ndarray, " length"],
-    formula: tuple[list[int], list[int]],
-    row_sums: Int[np.ndarray, " rows"],
-    masks: FormulaMasks,
-) -> None:
-    """Fill in the sums and supports of a formula without each of its literals."""
-    length = len(formula[0])
-    for place in range(length if length > 1 else 0):
-        rows = masks.of(*without_literal(*formula, place))
-        sums[place] = row_sums[rows].sum()
-        supports[place] = masks.row_counts[rows].sum()

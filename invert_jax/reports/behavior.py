@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
 
-from invert_jax.concepts.formula_masks import FormulaMasks, without_literal
+from invert_jax.concepts.formula_masks import FormulaMasks
 from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.core.ranking import HostRanks, rank_host
 from invert_jax.engine.reading import read_block
@@ -155,7 +155,12 @@ def _fill(
         formula = layer.explanations.literals_at(position)
         inside = masks.of(*formula)[masks.row_of_sample]
         check_score(layer, position, ranks, inside)
-        result.without[position] = _scores_without(layer, position, ranks, masks)
+        left = masks.sums_without(
+            formula, masks.row_sums(ranks), length=layer.explanations.max_length
+        )
+        result.without[position] = layer.explanations.settings.how_to_score.score(
+            *left, num_samples=layer.explanations.num_samples
+        )
     ordered = numbers[ranks.order]
     result.low[position], result.high[position] = ordered[0], ordered[-1]
     result.num_lowest[position] = np.searchsorted(ordered, ordered[0], "right")
@@ -291,23 +296,3 @@ def check_score(
             f"and {explanations.scores[position, 0]:.6g} there. These are activations "
             "of another run, or of samples in another order."
         )
-
-
-def _scores_without(
-    layer: LayerInputs, position: int, ranks: HostRanks, masks: FormulaMasks
-) -> Float[np.ndarray, " length"]:
-    """AUROC of the best formula of a neuron without each of its literals."""
-    literals, operators = layer.explanations.literals_at(position)
-    scores = np.full(layer.explanations.max_length, np.nan)
-    if len(literals) > 1:
-        left = [
-            without_literal(literals, operators, place)
-            for place in range(len(literals))
-        ]
-        rows = np.stack([masks.of(*each) for each in left]).astype(np.int64)
-        scores[: len(rows)] = auroc_score(
-            rows @ masks.row_sums(ranks),
-            rows @ masks.row_counts,
-            num_samples=layer.explanations.num_samples,
-        )
-    return scores
