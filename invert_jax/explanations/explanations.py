@@ -4,18 +4,18 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow
 from jaxtyping import Int
 from rich.console import Group
 
 from invert_jax.concepts.table import Concepts
-from invert_jax.explanations import arrow, display, exports, lookups, on_disk
+from invert_jax.explanations import display, lookups
 from invert_jax.explanations.null import Null
 from invert_jax.explanations.record import Record
 from invert_jax.formula.formula import Formula
 
 if TYPE_CHECKING:
     import pandas
+    import pyarrow
 
 
 class Explanations(Record):
@@ -68,8 +68,10 @@ class Explanations(Record):
         """Which concepts the labels name, how often, and which none does."""
         return lookups.coverage(self, min_score=min_score)
 
-    def to_arrow(self, *, all_ranks: bool = False) -> pyarrow.Table:
+    def to_arrow(self, *, all_ranks: bool = False) -> "pyarrow.Table":
         """One row per neuron, or per neuron and rank, as a pyarrow table."""
+        from invert_jax.explanations import arrow
+
         return arrow.to_arrow(self, all_ranks=all_ranks)
 
     def to_pandas(self, *, all_ranks: bool = False) -> "pandas.DataFrame":
@@ -84,15 +86,21 @@ class Explanations(Record):
 
     def save(self, path) -> None:
         """Write a folder of Parquet and JSON; see `load`."""
+        from invert_jax.explanations import on_disk
+
         on_disk.save(self, path)
 
     def export(self, path, *, all_ranks: bool = False) -> None:
         """Write one .parquet, .csv, .json or .md to share; `load` reads the .json."""
+        from invert_jax.explanations import exports
+
         exports.export(self, path, all_ranks=all_ranks)
 
     @classmethod
     def load(cls, path) -> "Explanations":
         """Read a folder written by `save`, or a .json written by `export`."""
+        from invert_jax.explanations import exports
+
         return cls(**exports.read(path))
 
     def __str__(self) -> str:

@@ -1,14 +1,7 @@
-"""Capture what the layers of a model put out, without touching the model.
+"""What capturing a model gives: a pure function that returns every layer's output.
 
-A capture is a pure function of the model's arrays and a batch that returns the output
-of every layer by name, whatever kind of model it was. Names are made of the path of
-the layer and, where one path gives several arrays, of marks:
-
-    encoder/dense      what `encoder.dense(...)` returned
-    encoder/dense#1    what its second call returned, if it is called more than once
-    encoder.keys       the part `keys` of an output that is a dict, or part 0, 1, ...
-    encoder@3          the fourth step, if the layer was scanned
-    output             what the whole model returned
+It is a function of the model's arrays and a batch, whatever kind of model it was, and
+the model is not touched. `layer_names` says how the layers are named.
 """
 
 from collections.abc import Callable

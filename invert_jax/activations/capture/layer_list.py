@@ -20,6 +20,7 @@ from invert_jax.activations.capture.layer_names import (
     enclosing_paths,
     heard_paths,
     matches,
+    step_name,
 )
 from invert_jax.datasets.batch import Batch
 
@@ -223,5 +224,4 @@ def _steps(
 ) -> Iterator[tuple[str, Layer]]:
     shape = output.shape[axis + 1 :]
     for step in product(*map(range, output.shape[:axis])):
-        mark = f"@{','.join(map(str, step))}" if step else ""
-        yield f"{name}{mark}", Layer(name, step, shape, np.dtype(output.dtype))
+        yield step_name(name, step), Layer(name, step, shape, np.dtype(output.dtype))

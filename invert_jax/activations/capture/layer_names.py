@@ -116,6 +116,15 @@ def calls(name: str, outputs: tuple) -> Iterator[tuple[str, Array]]:
         yield from parts(name if len(outputs) == 1 else f"{name}#{index}", output)
 
 
+def step_name(name: str, step: tuple[int, ...]) -> str:
+    """The name of one step of a scanned layer; of a layer without steps its own.
+
+    >>> step_name("encoder", (3,)), step_name("encoder", ())
+    ('encoder@3', 'encoder')
+    """
+    return f"{name}@{','.join(map(str, step))}" if step else name
+
+
 def with_output(outputs: dict[str, Array], result: Any) -> dict[str, Array]:
     """`outputs` and, last, what the whole model returned.
 

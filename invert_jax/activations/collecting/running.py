@@ -1,7 +1,6 @@
 """Run a captured model over batches: one program, all local devices, checked output."""
 
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from invert_jax.activations.capture.layer_list import (
 from invert_jax.activations.capture.layer_names import first_match, matches
 from invert_jax.activations.pooling import Pool, checked_pool, fitted_where, pool_values
 from invert_jax.datasets.batch import Batch
+from invert_jax.pipeline import started_ahead
 from invert_jax.sample_ids import position_ids
 
 WhereOf = Callable[[PyTree], Array]
@@ -192,18 +192,14 @@ def run_batches(
 
     The next batch is under way while one is read back.
     """
-    waiting: deque[tuple[FullBatch, dict[str, Numbers]]] = deque()
-    for batch in _and_nones(batches, IN_FLIGHT - 1):
-        if batch is not None:
-            waiting.append((batch, run(batch)))
-        if waiting and (len(waiting) == IN_FLIGHT or batch is None):
-            done, numbers = waiting.popleft()
-            fetched = jax.tree.map(
-                lambda field, stop=done.num_samples: np.asarray(field)[:stop], numbers
-            )
-            _refuse_not_finite(fetched, done, first_sample)
-            first_sample += done.num_samples
-            yield done, fetched
+    begun = ((batch, run(batch)) for batch in batches)
+    for batch, numbers in started_ahead(begun, IN_FLIGHT - 1):
+        fetched = jax.tree.map(
+            lambda field, stop=batch.num_samples: np.asarray(field)[:stop], numbers
+        )
+        _refuse_not_finite(fetched, batch, first_sample)
+        first_sample += batch.num_samples
+        yield batch, fetched
 
 
 def rows(
@@ -219,11 +215,6 @@ def rows(
     kept = None if numbers.kept is None else np.asarray(numbers.kept)
     flat = values.reshape(-1, num_channels) if kept is None else values[kept]
     return flat, position_ids(ids, shape, kept)
-
-
-def _and_nones(batches: Iterable[FullBatch], count: int) -> Iterator[FullBatch | None]:
-    yield from batches
-    yield from (None for _ in range(count))
 
 
 def _refuse_not_finite(

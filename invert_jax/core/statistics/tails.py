@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 
 # The share of the draws taken for the tail, and the fewest that are fitted.
 TAIL_SHARE = 0.1
@@ -70,6 +69,8 @@ def fit_tail(drawn: Float[np.ndarray, " draws"]) -> Tail:
     excess = found[found > threshold] - threshold
     if len(excess) < FEWEST or len(np.unique(excess)) < FEWEST // 2:
         return NO_TAIL
+    from scipy import stats
+
     unit = excess.mean()
     shape, _, scale = stats.genpareto.fit(excess / unit, floc=0)
     law = stats.genpareto(shape, 0, scale)
