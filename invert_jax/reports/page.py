@@ -24,7 +24,7 @@ from invert_jax.reports.html.rendering import (
 )
 from invert_jax.reports.html.sentences import missing_notes
 from invert_jax.reports.material import LayerInputs, checked_layers
-from invert_jax.reports.summary import evidence_of, summary_of
+from invert_jax.reports.summary import summary_of
 
 IMAGE_BUDGET = 30_000_000
 BASE64_GROWTH = 4 / 3
@@ -102,21 +102,19 @@ def report(
             Layer(
                 each,
                 behavior_of(each, advance=advance),
-                evidence_of(each.explanations),
                 summary_of(each.explanations),
             )
             for each in inputs
         ]
     pictures = select_pictures(image_reader, wanted_samples(layers), budget=budget)
     payloads = [
-        layer_payload(each.inputs, each.behavior, each.evidence, each.summary)
+        layer_payload(each.inputs, each.behavior, each.summary)
         | {"maps": _maps(each, reader, pictures, budget=budget // len(layers))}
         for each, reader in zip(layers, map_readers, strict=True)
     ]
     notes = [
         missing_notes(
             each.inputs,
-            each.evidence,
             pictures,
             has_images=image_reader is not None,
             has_maps=reader is not None,
@@ -131,7 +129,7 @@ def report(
 def wanted_samples(layers: list[Layer]) -> Iterator[int]:
     """The samples whose images are wanted: those of the best labels first."""
     units = []
-    for place, (inputs, behavior, _, _) in enumerate(layers):
+    for place, (inputs, behavior, _) in enumerate(layers):
         if behavior is None:
             continue
         merits = merits_of(inputs.explanations).tolist()

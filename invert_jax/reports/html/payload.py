@@ -7,14 +7,14 @@ from invert_jax.explanations.explanations import Explanations
 from invert_jax.reports.behavior import FALSE_POSITIVE_RATES, Behavior
 from invert_jax.reports.html.encoding import packed, packed_floats
 from invert_jax.reports.material import LayerInputs
-from invert_jax.reports.summary import Evidence, Summary
+from invert_jax.reports.summary import Summary
 
 NUM_UNDETECTED = 500
 NUM_BARS = 40
 
 
 def layer_payload(
-    layer: LayerInputs, behavior: Behavior | None, evidence: Evidence, summary: Summary
+    layer: LayerInputs, behavior: Behavior | None, summary: Summary
 ) -> dict:
     """All that the page knows of a layer, but its images."""
     explanations = layer.explanations
@@ -39,7 +39,7 @@ def layer_payload(
         "operators": packed(explanations.operators, "i4"),
         "scores": packed(_scores_by_length(explanations), "f8"),
         "supports": packed(explanations.supports, "i4"),
-        "evidence": _evidence(evidence),
+        "evidence": _evidence(explanations),
         "behavior": None if behavior is None else _behavior(layer, behavior),
         "summary": _summary(summary, used),
     }
@@ -77,21 +77,22 @@ def _concept(layer: LayerInputs, column: int) -> dict:
     return concept
 
 
-def _evidence(evidence: Evidence) -> dict:
-    """Arrays of what is known, null for what is not."""
-    arrays = {
-        "q": evidence.q_value,
-        "heldOut": evidence.held_out,
-        "interval": evidence.interval,
-        "without": evidence.without,
-    }
-    alternative, support = evidence.is_alternative, evidence.support
-    return {
-        **{name: None if a is None else packed(a, "f8") for name, a in arrays.items()},
-        "alternative": None if alternative is None else packed(alternative, "u1"),
-        "support": None if support is None else packed(support, "i4"),
-        "numHeldOut": evidence.num_held_out,
-    }
+def _evidence(explanations: Explanations) -> dict:
+    """What a null and held-out samples say of the best formulas, if there are any."""
+    found: dict = {}
+    if explanations.significance is not None:
+        found["q"] = packed(explanations.q_value, "f8")
+    held_out = explanations.held_out
+    if held_out is not None:
+        found |= {
+            "heldOut": packed(held_out.scores[:, 0], "f8"),
+            "interval": packed(held_out.intervals[:, 0], "f8"),
+            "without": packed(held_out.scores_without, "f8"),
+            "alternative": packed(held_out.is_alternative, "u1"),
+            "support": packed(held_out.num_positives[:, 0], "i4"),
+            "numHeldOut": held_out.num_samples,
+        }
+    return found
 
 
 def _behavior(layer: LayerInputs, behavior: Behavior) -> dict:

@@ -16,7 +16,7 @@ from invert_jax.reports.html.payload import among_all
 from invert_jax.reports.html.pictures import Pictures
 from invert_jax.reports.html.sentences import run_sentences
 from invert_jax.reports.material import LayerInputs
-from invert_jax.reports.summary import Evidence, Summary
+from invert_jax.reports.summary import Summary
 from invert_jax.version import VERSION
 
 IMAGES_AT_ONCE = 100
@@ -30,7 +30,6 @@ class Layer(NamedTuple):
 
     inputs: LayerInputs
     behavior: Behavior | None
-    evidence: Evidence
     summary: Summary
 
 
@@ -83,7 +82,7 @@ def rendered(
             [
                 well_formed(sentence)
                 for sentence in run_sentences(
-                    each.inputs.name, each.inputs.explanations, each.evidence
+                    each.inputs.name, each.inputs.explanations
                 )
             ]
             for each in layers

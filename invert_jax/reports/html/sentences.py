@@ -5,14 +5,11 @@ from pathlib import PurePath
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.reports.html.pictures import Pictures
 from invert_jax.reports.material import LayerInputs
-from invert_jax.reports.summary import Evidence
 
 RECORDED = ("model", "data", "preprocessing", "activations_at", "concepts_at")
 
 
-def run_sentences(
-    name: str, explanations: Explanations, evidence: Evidence
-) -> list[str]:
+def run_sentences(name: str, explanations: Explanations) -> list[str]:
     """The run in a paragraph: layer, data, what was searched for, what was tested."""
     settings = explanations.settings
     smallest, largest = settings.bounds(explanations.num_samples)
@@ -35,15 +32,16 @@ def run_sentences(
             f"Only the {settings.num_literals} most telling literals of a unit could "
             "extend a formula."
         )
-    if evidence.q_value is not None:
+    significance, held_out = explanations.significance, explanations.held_out
+    if significance is not None:
         sentences.append(
             f"A label is called chance where its q-value, the share of false labels "
-            f"among those as good, exceeds {evidence.alpha:.3g}; by "
-            f"{evidence.num_draws:,} searches on meaningless units."
+            f"among those as good, exceeds {significance.alpha:.3g}; by "
+            f"{significance.num_draws:,} searches on meaningless units."
         )
-    if evidence.held_out is not None:
+    if held_out is not None:
         part = (
-            f"{evidence.num_held_out:,} samples" if evidence.num_held_out else "samples"
+            f"{held_out.num_samples:,} samples" if held_out.num_samples else "samples"
         )
         sentences.append(f"Held-out scores are from {part} that no search has seen.")
     recorded = [
@@ -56,7 +54,6 @@ def run_sentences(
 
 def missing_notes(
     layer: LayerInputs,
-    evidence: Evidence,
     pictures: Pictures,
     *,
     has_images: bool,
@@ -97,12 +94,12 @@ def missing_notes(
         notes.append(
             "No maps were given, so where a unit fires is not drawn over its images."
         )
-    if evidence.q_value is None:
+    if layer.explanations.significance is None:
         notes.append(
             "No null was given (with_null), so it is not known which labels a "
             "search would find by chance."
         )
-    if evidence.held_out is None:
+    if layer.explanations.held_out is None:
         notes.append(
             "No samples were held out, so scores are of the samples that the formulas "
             "were chosen on, and tend to be too good."
