@@ -1,21 +1,19 @@
 """Concepts from csv, tsv and parquet files."""
 
-from collections.abc import Sequence
+import csv
+import gzip
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
 
 from invert_jax.checks import listed
-from invert_jax.concepts.files.tabular import (
-    _TRUTH_VALUES,
-    ID_NAMES,
-    Roles,
-    _is_text,
-    from_table,
-)
+from invert_jax.concepts.files.tabular import ID_NAMES, Roles, from_table, is_text
 from invert_jax.concepts.table import Concepts
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+_TRUTH_VALUES = {"true", "false", "True", "False", "TRUE", "FALSE", None}
 
 
 def from_table_file(path: Path, roles: Roles) -> Concepts:
@@ -24,9 +22,7 @@ def from_table_file(path: Path, roles: Roles) -> Concepts:
     try:
         table = _read_parquet(path) if is_parquet else _read_csv(path, roles)
         table.validate(full=True)
-    except (
-        Exception
-    ) as error:  # pyarrow raises its own kinds, also KeyError and OSError
+    except Exception as error:  # pyarrow's own, also KeyError and OSError
         raise ValueError(
             f"{path} cannot be read as a table: {error}. It is cut short, damaged or "
             "of another kind; write it again."
@@ -39,100 +35,71 @@ def from_table_file(path: Path, roles: Roles) -> Concepts:
     return from_table(table, roles)
 
 
-def _read_csv(path: Path, roles: Roles) -> "pa.Table":
+def _read_parquet(path: Path) -> pa.Table:
+    with path.open("rb") as file:  # a path would be taken for a folder of partitions
+        return pyarrow.parquet.read_table(file)
+
+
+def _read_csv(path: Path, roles: Roles) -> pa.Table:
     """The table of a csv or tsv file, blanks around names and texts left out."""
-    import pyarrow as pa
-
-    table = _parsed_csv(path)
-    numbered = [
-        name
-        for name, kind in zip(table.column_names, table.schema.types, strict=True)
-        if _may_be_text(name.strip(), kind, roles)
-        and table.column_names.count(name) == 1
-    ]
-    texts = _parsed_csv(path, numbered) if numbered else {}
-    names = [name.strip() for name in table.column_names]
-    columns = [
-        _as_written(column, _trimmed(name, texts[raw]))
-        if raw in numbered
-        else _trimmed(name, column)
-        for raw, name, column in zip(
-            table.column_names, names, table.columns, strict=True
-        )
-    ]
-    return pa.table(columns, names)
-
-
-def _parsed_csv(path: Path, as_text: Sequence[str] = ()) -> "pa.Table":
-    """The columns of the file, or only some of them as the text that they are."""
-    import pyarrow as pa
-    import pyarrow.csv
-
-    return pyarrow.csv.read_csv(
+    delimiter, header = _header(path)
+    text_names = {*ID_NAMES, *roles.classes}
+    text_names |= {roles.ids} if isinstance(roles.ids, str) else set()
+    # What may be ids or classes is read as it is written, zeros ahead included.
+    kept = [n for n in header if {n.strip(), n.strip().casefold()} & text_names]
+    table = pyarrow.csv.read_csv(
         path,
         # A block holds at least the header, which is long with many concepts.
         read_options=pyarrow.csv.ReadOptions(block_size=1 << 26),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=_delimiter(path)),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
         convert_options=pyarrow.csv.ConvertOptions(
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
-            include_columns=list(as_text),
-            column_types={name: pa.string() for name in as_text},
+            column_types={name: pa.binary() for name in kept},
         ),
     )
+    names = [name.strip() for name in table.column_names]
+    columns = map(_of_plain_values, names, table.columns)
+    return pa.table(list(columns), names)
 
 
-def _may_be_text(name: str, kind: "pa.DataType", roles: Roles) -> bool:
-    """Whether a column of whole numbers may be ids or classes such as `000139`."""
-    import pyarrow as pa
-
-    is_named = name in roles.classes or (
-        isinstance(roles.ids, str) and name == roles.ids
-    )
-    return pa.types.is_integer(kind) and (is_named or name.casefold() in ID_NAMES)
-
-
-def _as_written(numbers: "pa.ChunkedArray", texts: "pa.ChunkedArray") -> Any:
-    """The numbers; the texts if any of them has a zero ahead that the number lacks."""
-    import pyarrow as pa
-    import pyarrow.compute
-
-    same = pyarrow.compute.equal(numbers.cast(pa.string()), texts)
-    return (
-        texts if pyarrow.compute.any(pyarrow.compute.invert(same)).as_py() else numbers
-    )
-
-
-def _delimiter(path: Path) -> str:
-    """What parts the columns: of a csv file `;` if its first line has no comma."""
-    import pyarrow as pa
-
+def _header(path: Path) -> tuple[str, list[str]]:
+    """What parts the columns, and their names: `;` if the first line has no comma."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", errors="replace") as file:
+        first_line = file.readline()
+    delimiter = ";" if ";" in first_line and "," not in first_line else ","
     if ".tsv" in (suffix.lower() for suffix in path.suffixes):
-        return "\t"
-    with pa.input_stream(str(path)) as file:
-        header = file.read(1 << 20).partition(b"\n")[0]
-    return ";" if b";" in header and b"," not in header else ","
+        delimiter = "\t"
+    return delimiter, next(csv.reader([first_line], delimiter=delimiter), [])
 
 
-def _trimmed(name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """A column of text without blanks around it; truth values with blanks as such."""
-    import pyarrow as pa
-    import pyarrow.compute
+def _of_plain_values(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of text as the truth values or numbers that it holds, if it does.
 
+    Blanks around them do not count. Whole numbers that are not as they would be
+    written, such as `000139`, stay text.
+    """
     if pa.types.is_binary(column.type):
-        raise ValueError(f"column {name!r} is not in UTF-8; save the table as UTF-8")
-    if not _is_text(column.type):
+        try:
+            column = column.cast(pa.string())
+        except pa.ArrowInvalid:
+            raise ValueError(
+                f"column {name!r} is not in UTF-8; save the table as UTF-8"
+            ) from None
+    if not is_text(column.type):
         return column
-    column = pyarrow.compute.utf8_trim_whitespace(column)
+    column = pc.utf8_trim_whitespace(column)
     values = column.unique()
-    if len(values) > len(_TRUTH_VALUES):
-        return column
-    is_truth = _TRUTH_VALUES.issuperset(values.to_pylist())
-    return column.cast(pa.bool_()) if is_truth else column
-
-
-def _read_parquet(path: Path) -> "pa.Table":
-    import pyarrow.parquet
-
-    with path.open("rb") as file:  # a path would be taken for a folder of partitions
-        return pyarrow.parquet.read_table(file)
+    if len(values) <= len(_TRUTH_VALUES) and _TRUTH_VALUES.issuperset(
+        values.to_pylist()
+    ):
+        return column.cast(pa.bool_())
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            numbers = column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        is_written_so = pc.all(pc.equal(numbers.cast(pa.string()), column)).as_py()
+        return numbers if kind == pa.float64() or is_written_so else column
+    return column

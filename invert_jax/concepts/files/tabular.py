@@ -1,9 +1,10 @@
 """Concepts from a table with a column per concept: csv, tsv, parquet, records."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import scipy.sparse as sp
 from jaxtyping import Int
 from numpy.typing import ArrayLike
@@ -11,9 +12,6 @@ from numpy.typing import ArrayLike
 from invert_jax.checks import listed
 from invert_jax.concepts.table import Concepts
 from invert_jax.concepts.table_checks import checked_names
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 ID_NAMES = (
     "id",
@@ -29,7 +27,6 @@ ID_NAMES = (
     "path",
     "key",
 )
-_TRUTH_VALUES = {"true", "false", "True", "False", "TRUE", "FALSE", None}
 _ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__", "index")  # as pandas writes them
 
 Column = tuple[str, np.ndarray]  # a concept and the samples where it holds
@@ -49,7 +46,7 @@ class Roles(NamedTuple):
     ignore: tuple[str, ...] = ()
 
 
-def from_table(table: "pa.Table", roles: Roles) -> Concepts:
+def from_table(table: pa.Table, roles: Roles) -> Concepts:
     """Concepts from a pyarrow table; what a column is, its name and type say.
 
     >>> import pyarrow as pa
@@ -92,20 +89,16 @@ def _check_columns(known: list[str], roles: Roles) -> None:
             )
 
 
-def _matrix(columns: list[Column], num_samples: int) -> sp.csr_array:
+def _matrix(columns: list[Column], num_samples: int) -> sp.csc_array:
     """The columns as a sparse table."""
-    lengths = [len(samples) for _, samples in columns]
     indices = np.concatenate([samples for _, samples in columns])
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    shape = (num_samples, len(columns))
-    by_column = sp.csc_array(
-        (np.ones(len(indices), bool), indices, indptr), shape=shape
-    )
-    return sp.csr_array(by_column)
+    indptr = np.cumsum([0, *(len(samples) for _, samples in columns)])
+    entries = (np.ones(len(indices), bool), indices, indptr)
+    return sp.csc_array(entries, shape=(num_samples, len(columns)))
 
 
 def _ids_of(
-    table: "pa.Table", ids: ArrayLike | None
+    table: pa.Table, ids: ArrayLike | None
 ) -> tuple[ArrayLike | None, str | None]:
     """The ids of the samples, and the column that they are from."""
     if ids is not None and not isinstance(ids, str):
@@ -123,53 +116,43 @@ def _ids_of(
     return column.to_numpy(zero_copy_only=False), name
 
 
-def _id_column(table: "pa.Table") -> str | None:
+def _id_column(table: pa.Table) -> str | None:
     """The column whose name and values say that it holds ids."""
     by_name = {name.casefold(): name for name in reversed(table.column_names)}
-    for usual in ID_NAMES:
-        name = by_name.get(usual)
-        if name is not None and _may_be_ids(name, table[name]):
-            return name
-    return next(
-        (
-            name
-            for name in table.column_names
-            if name in _ROW_NUMBERS
-            and name not in _row_numbers(table)
-            and _may_be_ids(name, table[name])
-        ),
-        None,
-    )
+    usual = [by_name[name] for name in ID_NAMES if name in by_name]
+    row_names = set(_ROW_NUMBERS).difference(_row_numbers(table))
+    unnamed = [name for name in table.column_names if name in row_names]
+    candidates = (n for n in usual + unnamed if _may_be_ids(n, table[n]))
+    return next(candidates, None)
 
 
-def _may_be_ids(name: str, column: "pa.ChunkedArray") -> bool:
+def _may_be_ids(name: str, column: pa.ChunkedArray) -> bool:
     """Whether the values are text, or integers that are more than truth values.
 
     In a table of two samples ids may be 0 and 1, if the name leaves no doubt.
     """
-    import pyarrow as pa
-
     if not pa.types.is_integer(column.type):
-        return _is_text(column.type)
+        return is_text(column.type)
     values = column.to_numpy(zero_copy_only=False)
     is_called_id = name.casefold().endswith(("id", "ids"))
     is_short = len(values) <= 2 and is_called_id
     return is_short or bool(((values != 0) & (values != 1)).any())
 
 
-def _is_text(type_: "pa.DataType") -> bool:
-    import pyarrow as pa
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of the type are text.
 
-    if pa.types.is_dictionary(type_):
-        type_ = type_.value_type
-    is_kind = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    return any(test(type_) for test in is_kind)
+    >>> is_text(pa.dictionary(pa.int8(), pa.string())), is_text(pa.int8())
+    (True, False)
+    """
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(test(kind) for test in tests)
 
 
-def _row_numbers(table: "pa.Table") -> list[str]:
+def _row_numbers(table: pa.Table) -> list[str]:
     """Columns that pandas wrote for its index and that only count the rows."""
-    import pyarrow as pa
-
     return [
         name
         for name in _ROW_NUMBERS
@@ -180,7 +163,7 @@ def _row_numbers(table: "pa.Table") -> list[str]:
     ]
 
 
-def _check_no_missing(name: str, column: "pa.ChunkedArray") -> None:
+def _check_no_missing(name: str, column: pa.ChunkedArray) -> None:
     if column.null_count:
         row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
         raise ValueError(
@@ -189,12 +172,8 @@ def _check_no_missing(name: str, column: "pa.ChunkedArray") -> None:
         )
 
 
-def _true_samples(
-    name: str, column: "pa.ChunkedArray"
-) -> Int[np.ndarray, " positives"]:
+def _true_samples(name: str, column: pa.ChunkedArray) -> Int[np.ndarray, " positives"]:
     """The samples where a column of truth values is true."""
-    import pyarrow as pa
-
     kind = column.type
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     if not (pa.types.is_boolean(kind) or is_number or pa.types.is_null(kind)):
@@ -216,12 +195,10 @@ def _true_samples(
     return np.flatnonzero(values)
 
 
-def _class_columns(name: str, column: "pa.ChunkedArray") -> list[Column]:
+def _class_columns(name: str, column: pa.ChunkedArray) -> list[Column]:
     """One concept per value of a column of classes, in the order of the values."""
-    import pyarrow as pa
-
     kind = column.type
-    is_class = _is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    is_class = is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
     if not is_class:
         raise TypeError(
             f"column {name!r} of classes must be text or whole numbers; got {kind}; "
