@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from invert_jax.concepts.table import Concepts
-from invert_jax.core.search.rules import Rules
+from invert_jax.core.search.limits import Limits
 from invert_jax.engine.blocks import Blocks
 from invert_jax.engine.programs import Program, search_program
 from invert_jax.settings import Options, SearchSettings
@@ -36,7 +36,7 @@ def plan_search(
     """
     smallest, largest = settings.bounds(table.num_samples)
     literals = settings.num_literals
-    rules = Rules(
+    limits = Limits(
         num_samples=table.num_samples,
         min_positives=smallest,
         max_positives=largest,
@@ -49,9 +49,9 @@ def plan_search(
     )
     size = blocks.size(
         count,
-        beam=rules.beam_size,
-        listed=rules.list_size,
+        beam=limits.beam_size,
+        listed=limits.list_size,
         budget=options.memory_budget,
     )
-    program = search_program(blocks.mesh, settings.how_to_score, rules)
+    program = search_program(blocks.mesh, settings.how_to_score, limits)
     return Plan(blocks, program, size)

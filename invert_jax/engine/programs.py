@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Shaped
 from invert_jax.core import exact, ranking
 from invert_jax.core.objectives.objective import Objective
 from invert_jax.core.search import packing
-from invert_jax.core.search.rules import Rules
+from invert_jax.core.search.limits import Limits
 from invert_jax.core.search.search import Found, search
 
 BY_NEURON = PartitionSpec("neurons")
@@ -22,12 +22,12 @@ Program = Callable[..., Any]
 
 
 @lru_cache(maxsize=32)
-def search_program(mesh: Mesh, objective: Objective, rules: Rules) -> Program:
-    """The jitted search of a block; the same for the same sizes and rules."""
+def search_program(mesh: Mesh, objective: Objective, limits: Limits) -> Program:
+    """The jitted search of a block; the same for the same sizes and limits."""
 
     def search_one(weights, is_active, table) -> Found:
         return search(
-            weights, table, objective=objective, rules=rules, is_active=is_active
+            weights, table, objective=objective, limits=limits, is_active=is_active
         )
 
     return _by_neuron(search_one, mesh)

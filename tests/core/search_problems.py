@@ -12,7 +12,7 @@ import scipy.sparse
 from invert_jax.core import exact, ranking
 from invert_jax.core.objectives.auroc import AUROC
 from invert_jax.core.search import packing
-from invert_jax.core.search.rules import Rules
+from invert_jax.core.search.limits import Limits
 from invert_jax.core.search.search import search
 from tests import oracle
 
@@ -42,12 +42,12 @@ def wide(values):
 
 
 @cache
-def searcher(objective, rules):
-    """The search of a block of neurons, compiled once for the same rules."""
+def searcher(objective, limits):
+    """The search of a block of neurons, compiled once for the same limits."""
 
     def search_one(weights, table, is_active):
         return search(
-            weights, table, objective=objective, rules=rules, is_active=is_active
+            weights, table, objective=objective, limits=limits, is_active=is_active
         )
 
     return jax.jit(jax.vmap(search_one, in_axes=(0, None, 0)))
@@ -81,15 +81,15 @@ def pack_rows(rows, layout=None):
     return packing.spread(limbs, layout).transpose(1, 2, 0, 3), table
 
 
-def solve_rows(rows, rules, *, objective=AUROC, layout=None, is_active=None):
+def solve_rows(rows, limits, *, objective=AUROC, layout=None, is_active=None):
     """Per neuron and step the beam of the search, as lists of `Answer`."""
     if is_active is None:
         is_active = np.ones(len(rows.sums), bool)
     weights, table = pack_rows(rows, layout)
-    return read(searcher(objective, rules)(weights, table, is_active), rules)
+    return read(searcher(objective, limits)(weights, table, is_active), limits)
 
 
-def read(found, rules):
+def read(found, limits):
     """`Found` of a block of neurons as nested lists of `Answer`."""
     sums = exact.to_int64(found.sums)
     literals, operators, lengths, counts = (
@@ -105,7 +105,7 @@ def read(found, rules):
     def answer(place):
         length, count = int(lengths[place]), int(counts[place])
         bits = int(operators[place])
-        pairs = count * (rules.num_samples - count)
+        pairs = count * (limits.num_samples - count)
         return Answer(
             tuple(literals[place][:length].tolist()),
             tuple(bits >> (length - 2 - i) & 1 for i in range(length - 1)),
@@ -126,12 +126,12 @@ def read(found, rules):
     ]
 
 
-def solve(activations, masks, rules, *, sign="positive", layout=None):
+def solve(activations, masks, limits, *, sign="positive", layout=None):
     """As `solve_rows`, on samples; literals count the columns of `masks`."""
     rows, columns = compress(activations, masks)
     if sign == "negative":
         rows = rows._replace(sums=-rows.sums)
-    answers = solve_rows(rows, rules, layout=layout)
+    answers = solve_rows(rows, limits, layout=layout)
     return [
         [[renumber(one, columns) for one in beam] for beam in steps]
         for steps in answers
@@ -143,16 +143,16 @@ def renumber(answer, columns):
     return answer._replace(literals=literals)
 
 
-def expected(activations, masks, rules, *, sign="positive"):
+def expected(activations, masks, limits, *, sign="positive"):
     """As `solve`, by the oracle."""
-    usable = rules.num_usable
+    usable = limits.num_usable
     steps = partial(
         oracle.beam_search,
         masks=masks,
-        max_length=rules.max_length,
-        beam_size=rules.beam_size,
-        min_positives=rules.min_positives,
-        max_positives=rules.max_positives,
+        max_length=limits.max_length,
+        beam_size=limits.beam_size,
+        min_positives=limits.min_positives,
+        max_positives=limits.max_positives,
         sign=sign,
         num_literals=None if usable is None else 2 * usable,
     )
@@ -165,18 +165,18 @@ def expected(activations, masks, rules, *, sign="positive"):
     ]
 
 
-def expected_of_rows(rows, rules):
+def expected_of_rows(rows, limits):
     """As `solve_rows`, by the definition on rows, for samples too many to enumerate."""
-    return [_beam_search(sums, rows, rules) for sums in rows.sums]
+    return [_beam_search(sums, rows, limits) for sums in rows.sums]
 
 
-def _beam_search(sums, rows, rules):
+def _beam_search(sums, rows, limits):
     num_samples, num_concepts = int(rows.counts.sum()), rows.masks.shape[1]
     weights = np.stack((sums, rows.counts), axis=1).astype(np.int64)
 
     def entry(mask, literals, operators):
         total, count = (int(x) for x in weights[mask].sum(0))
-        if not rules.min_positives <= count <= rules.max_positives:
+        if not limits.min_positives <= count <= limits.max_positives:
             return None
         pairs = count * (num_samples - count)
         score = Fraction(pairs + total, 2 * pairs)
@@ -186,7 +186,7 @@ def _beam_search(sums, rows, rules):
         kept: dict[bytes, oracle.Entry] = {}
         for one in sorted((e for e in pool if e is not None), key=lambda e: e.key):
             kept.setdefault(one.mask, one)
-        return list(kept.values())[: rules.beam_size]
+        return list(kept.values())[: limits.beam_size]
 
     literals = [
         (2 * k + negated, rows.masks[:, k] ^ bool(negated))
@@ -195,7 +195,7 @@ def _beam_search(sums, rows, rules):
     ]
     beam = best(entry(mask, (q,), ()) for q, mask in literals)
     steps = [beam]
-    for _ in range(rules.max_length - 1):
+    for _ in range(limits.max_length - 1):
         pool = list(beam)
         for member in beam:
             mask = np.frombuffer(member.mask, bool)
@@ -247,9 +247,9 @@ def distinct_rows(rng, *, num_rows, num_concepts, density=0.4):
             return masks
 
 
-def free_rules(num_samples, **changes):
-    """Rules without bounds, but for the changes."""
-    base = Rules(
+def free_limits(num_samples, **changes):
+    """Limits without bounds, but for the changes."""
+    base = Limits(
         num_samples=num_samples,
         min_positives=1,
         max_positives=num_samples - 1,

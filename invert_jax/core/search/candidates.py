@@ -23,10 +23,10 @@ from jaxtyping import Bool, Float, Int
 from invert_jax.core import exact
 from invert_jax.core.objectives.objective import Objective
 from invert_jax.core.search.beam import Beam
+from invert_jax.core.search.limits import Limits
 from invert_jax.core.search.packing import (
     ConceptTable,
 )
-from invert_jax.core.search.rules import Rules
 
 NUM_KINDS = 4
 OPERATOR_BIT = 1
@@ -116,10 +116,10 @@ def kind_is_new(pairs: Pairs, *, num_samples: int) -> tuple[Bool[Array, "..."], 
 
 
 def possible_scores(
-    pairs: Pairs, *, total: exact.Wide, objective: Objective, rules: Rules
+    pairs: Pairs, *, total: exact.Wide, objective: Objective, limits: Limits
 ) -> tuple[Float[Array, "..."], ...]:
     """Approximate score of each kind of extension; -inf out of bounds or absorbed."""
-    num_samples = rules.num_samples
+    num_samples = limits.num_samples
     kinds = zip(
         kind_sums(pairs, total),
         kind_counts(pairs, num_samples=num_samples),
@@ -131,8 +131,8 @@ def possible_scores(
         approximate = objective.approximate(
             exact.to_float32(sums), count, num_samples=num_samples
         )
-        possible = is_new & (count >= rules.min_positives)
-        possible &= count <= rules.max_positives
+        possible = is_new & (count >= limits.min_positives)
+        possible &= count <= limits.max_positives
         scores.append(jnp.where(possible, approximate, -jnp.inf))
     return tuple(scores)
 

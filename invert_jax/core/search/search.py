@@ -32,6 +32,7 @@ from invert_jax.core.search.candidates import (
     extensions,
     possible_scores,
 )
+from invert_jax.core.search.limits import Limits
 from invert_jax.core.search.order import merge
 from invert_jax.core.search.packing import (
     ConceptTable,
@@ -39,7 +40,6 @@ from invert_jax.core.search.packing import (
     sum_of_all,
     sums_of_both,
 )
-from invert_jax.core.search.rules import Rules
 from invert_jax.core.search.shortlist import GROUP, list_best, lowest_rival, open_scores
 
 
@@ -58,7 +58,7 @@ def search(
     table: ConceptTable,
     *,
     objective: Objective,
-    rules: Rules,
+    limits: Limits,
     is_active: Bool[Array, ""] | bool = True,
 ) -> Found:
     """The best formulas of one neuron after each step.
@@ -67,22 +67,22 @@ def search(
         weights: Limbs of the sum of weights over each distinct row.
         table: The concepts; none may be constant, no two equal.
         objective: What to maximize.
-        rules: Sizes and rules.
+        limits: Sizes and limits.
         is_active: Whether to search at all; if not, all slots stay empty.
     """
     total = sum_of_all(weights)
     table = pad_concepts(table, multiple=GROUP)
     num_chunks, num_concepts, num_words = table.words.shape
     every = jnp.ones(num_concepts, bool)
-    num_samples = jnp.where(is_active, jnp.int32(rules.num_samples), 0)
-    root = _root(total, table, num_samples, rules)
+    num_samples = jnp.where(is_active, jnp.int32(limits.num_samples), 0)
+    root = _root(total, table, num_samples, limits)
     parents = _pair(root, every, None, weights, table, total)
     concepts = jax.tree.map(lambda part: part[0], parents.pairs.sum_both)
-    usable = _usable(concepts, table, objective, rules)
-    extend = partial(keep_best, table=table, objective=objective, rules=rules)
+    usable = _usable(concepts, table, objective, limits)
+    extend = partial(keep_best, table=table, objective=objective, limits=limits)
     nothing = empty_beam(
-        rules.beam_size,
-        max_length=rules.max_length,
+        limits.beam_size,
+        max_length=limits.max_length,
         words_shape=(num_chunks, num_words),
     )
     first = extend(nothing, parents)
@@ -91,7 +91,7 @@ def search(
         beam = extend(beam, _pair(beam, usable, concepts, weights, table, total))
         return beam, _found(beam)
 
-    _, later = lax.scan(lengthen, first, length=rules.max_length - 1)
+    _, later = lax.scan(lengthen, first, length=limits.max_length - 1)
     return jax.tree.map(
         lambda one, rest: jnp.concatenate((jnp.expand_dims(one, 0), rest)),
         _found(first),
@@ -105,12 +105,12 @@ def keep_best(
     *,
     table: ConceptTable,
     objective: Objective,
-    rules: Rules,
+    limits: Limits,
 ) -> Beam:
     """The best of `kept` and of all extensions of the parents, one per support."""
-    pairs, total, num_samples = parents.pairs, parents.total, rules.num_samples
-    list_size = min(rules.list_size, pairs.num_both.size * NUM_KINDS)
-    possible = partial(possible_scores, total=total, objective=objective, rules=rules)
+    pairs, total, num_samples = parents.pairs, parents.total, limits.num_samples
+    list_size = min(limits.list_size, pairs.num_both.size * NUM_KINDS)
+    possible = partial(possible_scores, total=total, objective=objective, limits=limits)
 
     def is_wanted(state):
         return state[-1]
@@ -123,7 +123,7 @@ def keep_best(
         worst = jax.tree.map(lambda field: field[-1:], kept)
         is_open = partial(
             open_scores, worst=worst, last=last, parents=parents,
-            objective=objective, rules=rules,
+            objective=objective, limits=limits,
         )  # fmt: skip
         return kept, *list_best(is_open, some, list_size), jnp.bool_(False)
 
@@ -145,10 +145,10 @@ def _root(
     total: exact.Wide,
     table: ConceptTable,
     num_samples: Int[Array, ""],
-    rules: Rules,
+    limits: Limits,
 ) -> Beam:
     """The empty formula, true everywhere, as a beam of one."""
-    root = empty_beam(1, max_length=rules.max_length, words_shape=table.filled.shape)
+    root = empty_beam(1, max_length=limits.max_length, words_shape=table.filled.shape)
     return root._replace(
         sums=jax.tree.map(lambda part: jnp.expand_dims(part, 0), total),
         num_positives=jnp.expand_dims(num_samples, 0).astype(jnp.int32),
@@ -193,18 +193,18 @@ def _pair(
 
 
 def _usable(
-    concepts: exact.Wide, table: ConceptTable, objective: Objective, rules: Rules
+    concepts: exact.Wide, table: ConceptTable, objective: Objective, limits: Limits
 ) -> Bool[Array, " concepts"]:
     """The concepts that extensions may use: those of largest |2 score - 1|."""
     num_concepts = len(table.num_positives)
-    if rules.num_usable is None or rules.num_usable >= num_concepts:
+    if limits.num_usable is None or limits.num_usable >= num_concepts:
         return jnp.ones(num_concepts, bool)
     losses = objective.loss(
-        exact.absolute(concepts), table.num_positives, num_samples=rules.num_samples
+        exact.absolute(concepts), table.num_positives, num_samples=limits.num_samples
     )
     positions = jnp.arange(num_concepts, dtype=jnp.int32)
     ranked = lax.sort((*losses, positions), num_keys=len(losses) + 1)[-1]
-    return jnp.zeros(num_concepts, bool).at[ranked[: rules.num_usable]].set(True)
+    return jnp.zeros(num_concepts, bool).at[ranked[: limits.num_usable]].set(True)
 
 
 def _found(beam: Beam) -> Found:

@@ -22,8 +22,8 @@ from invert_jax.core.search.candidates import (
     possible_scores,
     take_pairs,
 )
+from invert_jax.core.search.limits import Limits
 from invert_jax.core.search.order import comes_after, extensions_order
-from invert_jax.core.search.rules import Rules
 
 GROUP = 32
 
@@ -88,7 +88,7 @@ def open_scores(
     last: tuple[Float[Array, ""], Int[Array, ""]],
     parents: Parents,
     objective: Objective,
-    rules: Rules,
+    limits: Limits,
 ) -> tuple[Float[Array, "..."], ...]:
     """As `possible_scores`; -inf also for what is out of the race.
 
@@ -101,15 +101,15 @@ def open_scores(
         last: Score and position of the last candidate listed.
         parents: What is extended.
         objective: What to maximize.
-        rules: Sizes and rules.
+        limits: Sizes and limits.
     """
     total, num_concepts = parents.total, parents.pairs.concept.size
     by_member, last_literal = extensions_order(parents.beam, worst)
     position = (pairs.member * num_concepts + pairs.concept) * NUM_KINDS
     kinds = zip(
-        possible_scores(pairs, total=total, objective=objective, rules=rules),
+        possible_scores(pairs, total=total, objective=objective, limits=limits),
         kind_sums(pairs, total),
-        kind_counts(pairs, num_samples=rules.num_samples),
+        kind_counts(pairs, num_samples=limits.num_samples),
         strict=True,
     )
     scores = []

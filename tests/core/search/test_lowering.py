@@ -15,7 +15,7 @@ from invert_jax.core.objectives.auroc import AUROC
 from invert_jax.core.search import packing
 from invert_jax.core.search.packing import ConceptTable, Layout
 from invert_jax.engine import programs
-from tests.core.search_problems import free_rules
+from tests.core.search_problems import free_limits
 
 NUM_SAMPLES, NUM_CONCEPTS, NUM_NEURONS = 10_000_000, 40, 4
 LAYOUT = Layout(num_limbs=3, num_chunks=2, rows_per_chunk=64)
@@ -48,8 +48,8 @@ def table_and_weights():
 
 
 def search_program():
-    rules = free_rules(NUM_SAMPLES, num_usable=9)
-    return programs.search_program(one_device(), AUROC, rules), table_and_weights()
+    limits = free_limits(NUM_SAMPLES, num_usable=9)
+    return programs.search_program(one_device(), AUROC, limits), table_and_weights()
 
 
 def concept_sums_program():

@@ -15,14 +15,14 @@ from tests.core.search_problems import (
     Answer,
     Rows,
     expected,
-    free_rules,
+    free_limits,
     solve,
 )
 
 NUM_SAMPLES, NUM_CONCEPTS, NUM_NEURONS = 60, 6, 12
-FREE = free_rules(NUM_SAMPLES)
-LONG = free_rules(NUM_SAMPLES, max_length=4, beam_size=5, list_size=1)
-BOUNDED = free_rules(NUM_SAMPLES, min_positives=6, max_positives=30, list_size=4)
+FREE = free_limits(NUM_SAMPLES)
+LONG = free_limits(NUM_SAMPLES, max_length=4, beam_size=5, list_size=1)
+BOUNDED = free_limits(NUM_SAMPLES, min_positives=6, max_positives=30, list_size=4)
 # All small problems have this layout, so that each of the settings compiles once.
 SMALL = Layout(num_limbs=1, num_chunks=1, rows_per_chunk=64)
 
@@ -80,10 +80,10 @@ def single_samples(rng):
     return np.expand_dims(order, 1) == np.arange(NUM_CONCEPTS)
 
 
-def check(activations, masks, rules, **choices):
+def check(activations, masks, limits, **choices):
     layout = choices.pop("layout", SMALL)
-    found = solve(activations, masks, rules, layout=layout, **choices)
-    assert found == expected(activations, masks, rules, **choices)
+    found = solve(activations, masks, limits, layout=layout, **choices)
+    assert found == expected(activations, masks, limits, **choices)
     return found
 
 
@@ -91,21 +91,21 @@ def test_a_formula_by_hand():
     """Inside A the two highest are those outside B; max_positives forbids ~B."""
     activations = np.array([[1, 2, 3, 0, 5, 6]], np.float32).T
     masks = np.array([[0, 0, 0, 1, 1, 1], [1, 0, 0, 1, 0, 0]], bool).T
-    rules = free_rules(6, max_positives=3, max_length=2, beam_size=1)
-    ((first, second),) = solve(activations, masks, rules)
+    limits = free_limits(6, max_positives=3, max_length=2, beam_size=1)
+    ((first, second),) = solve(activations, masks, limits)
     assert first == [Answer((0,), (), 3, Fraction(6, 9))]
     assert second == [Answer((0, 3), (0,), 2, Fraction(1))]
 
 
-@pytest.mark.parametrize("rules", [FREE, BOUNDED], ids=["free", "bounded"])
+@pytest.mark.parametrize("limits", [FREE, BOUNDED], ids=["free", "bounded"])
 @pytest.mark.parametrize("sign", ["positive", "negative"])
 @pytest.mark.parametrize("num_levels", [2, 5, 1000], ids="levels={}".format)
-def test_the_beam_is_that_of_the_oracle(rng, num_levels, sign, rules):
+def test_the_beam_is_that_of_the_oracle(rng, num_levels, sign, limits):
     for density in (0.1, 0.4, 0.8):
-        check(levels(rng, num_levels), independent(rng, density), rules, sign=sign)
+        check(levels(rng, num_levels), independent(rng, density), limits, sign=sign)
 
 
-@pytest.mark.parametrize("rules", [FREE, BOUNDED], ids=["free", "bounded"])
+@pytest.mark.parametrize("limits", [FREE, BOUNDED], ids=["free", "bounded"])
 @pytest.mark.parametrize(
     "concepts",
     [complementary, nested, disjoint, classes_and_groups, constant_and_repeated,
@@ -113,10 +113,10 @@ def test_the_beam_is_that_of_the_oracle(rng, num_levels, sign, rules):
     ids=lambda concepts: concepts.__name__,
 )  # fmt: skip
 def test_the_beam_is_that_of_the_oracle_where_most_candidates_are_duplicates(
-    rng, concepts, rules
+    rng, concepts, limits
 ):
     for activations in (levels(rng, 2), levels(rng, 9), sparse_levels(rng)):
-        check(activations, concepts(rng), rules)
+        check(activations, concepts(rng), limits)
 
 
 def test_a_list_of_one_candidate_gives_the_beam_of_the_oracle(rng):
@@ -128,26 +128,26 @@ def test_a_list_of_one_candidate_gives_the_beam_of_the_oracle(rng):
 def test_hundreds_of_tiny_problems_full_of_equal_scores_are_searched_exactly(
     rng, density
 ):
-    rules = free_rules(7, list_size=1, num_usable=99)
+    limits = free_limits(7, list_size=1, num_usable=99)
     for num_levels in (2, 3, 7):
         masks = rng.random((7, 3)) < density
         masks[:3] = np.eye(3)
         values = levels(rng, num_levels, num_samples=7, num_neurons=300)
-        check(values, masks, rules, layout=Layout(1, 1, 32))
+        check(values, masks, limits, layout=Layout(1, 1, 32))
 
 
 def test_extensions_use_only_the_concepts_of_largest_separation(rng):
-    rules = FREE._replace(num_usable=2)
-    found = check(levels(rng, 3), independent(rng), rules)
+    limits = FREE._replace(num_usable=2)
+    found = check(levels(rng, 3), independent(rng), limits)
     for steps in found:
         used = {q // 2 for answer in steps[-1] for q in answer.literals[1:]}
         assert len(used) <= 2
 
 
 def test_a_beam_wider_than_the_candidates_holds_all_of_them(rng):
-    rules = free_rules(NUM_SAMPLES, max_length=3, beam_size=40)
+    limits = free_limits(NUM_SAMPLES, max_length=3, beam_size=40)
     masks = independent(rng)[:, :2]
-    found = check(levels(rng, 3), masks, rules)
+    found = check(levels(rng, 3), masks, limits)
     # Two concepts make 16 supports: two are constant, and two need both twice.
     assert {len(steps[-1]) for steps in found} == {12}
 
@@ -160,7 +160,7 @@ def test_one_concept_gives_itself_and_its_negation(rng):
 def test_two_samples_are_searched():
     activations = np.array([[1, 2], [2, 1]], np.float32)
     masks = np.array([[True], [False]])
-    found = check(activations, masks, free_rules(2), layout=None)
+    found = check(activations, masks, free_limits(2), layout=None)
     assert [steps[0][0].literals for steps in found] == [(1,), (0,)]
 
 
@@ -220,7 +220,7 @@ def test_permuting_the_neurons_or_searching_them_alone_changes_nothing(rng):
     assert backwards[::-1] == wanted
     rows, _ = search_problems.compress(values, masks)
     weights, table = search_problems.pack_rows(rows, SMALL)
-    alone = jax.jit(lambda one: search(one, table, objective=AUROC, rules=FREE))
+    alone = jax.jit(lambda one: search(one, table, objective=AUROC, limits=FREE))
     singles = [jax.tree.map(lambda x: x[None], alone(one)) for one in weights]
     assert [search_problems.read(one, FREE)[0] for one in singles] == wanted
 

@@ -16,14 +16,14 @@ from invert_jax.core.search import packing
 from invert_jax.core.search.packing import Layout
 from invert_jax.engine import programs
 from tests.core import search_problems
-from tests.core.search_problems import Rows, expected_of_rows, free_rules, solve_rows
+from tests.core.search_problems import Rows, expected_of_rows, free_limits, solve_rows
 from tests.repository import ROOT
 
 
-def check(rows, rules, layout=None):
+def check(rows, limits, layout=None):
     assert rows.sums.sum(1).tolist() == [0] * len(rows.sums)
-    found = solve_rows(rows, rules, layout=layout)
-    assert found == expected_of_rows(rows, rules)
+    found = solve_rows(rows, limits, layout=layout)
+    assert found == expected_of_rows(rows, limits)
     return found
 
 
@@ -31,16 +31,16 @@ def test_the_definition_on_rows_is_that_on_samples(rng):
     """The reference below agrees with the oracle where both can be asked."""
     values = rng.integers(6, size=(40, 2)).astype(np.float32)
     masks = rng.random((40, 4)) < 0.4
-    rules = free_rules(40, min_positives=3, max_positives=30)
+    limits = free_limits(40, min_positives=3, max_positives=30)
     rows, columns = search_problems.compress(values, masks)
     assert len(columns) == 4
-    assert expected_of_rows(rows, rules) == search_problems.expected(
-        values, masks, rules
+    assert expected_of_rows(rows, limits) == search_problems.expected(
+        values, masks, limits
     )
 
 
 LAYOUT = Layout(num_limbs=2, num_chunks=1, rows_per_chunk=32)
-TEN_MILLION = free_rules(10_000_000, max_positives=5_000_000, list_size=4)
+TEN_MILLION = free_limits(10_000_000, max_positives=5_000_000, list_size=4)
 # Of all problems of so many samples, so that they share one program.
 WIDEST = Layout(num_limbs=4, num_chunks=1, rows_per_chunk=64)
 
@@ -101,7 +101,7 @@ def test_the_largest_sums_of_the_most_samples_are_searched_exactly():
     # Midranks by increasing activation: -(N - 1), ..., N - 1 in steps of 2.
     sums = np.array([(half - 1) ** 2, 2 * half - 1, 1 - 2 * half, -((half - 1) ** 2)])
     rows = Rows(np.stack((sums, -sums)), masks, counts)
-    (up, down) = check(rows, free_rules(MAX_SAMPLES, max_positives=half, list_size=2))
+    (up, down) = check(rows, free_limits(MAX_SAMPLES, max_positives=half, list_size=2))
     assert up[0][0].literals == (0,) and up[0][0].score == 1
     assert down[0][0].literals == (1,) and down[0][0].score == 1
 
@@ -123,7 +123,7 @@ def test_thousands_of_rows_and_a_list_shorter_than_the_ties_are_searched_exactly
     values = rng.integers(3, size=(9000, 2)).astype(np.float32)
     rows, columns = search_problems.compress(values, masks)
     assert len(columns) == 40 and packing.choose_layout(rows.counts).num_chunks > 8
-    check(rows, free_rules(9000, min_positives=20, max_positives=4500, list_size=2))
+    check(rows, free_limits(9000, min_positives=20, max_positives=4500, list_size=2))
 
 
 def close_together(seed, *, num_concepts=64, num_samples=MAX_SAMPLES):
@@ -172,7 +172,7 @@ def misleading():
     raise AssertionError("no such case among the seeds")
 
 
-ONE_AT_A_TIME = free_rules(MAX_SAMPLES, max_length=2, beam_size=1, list_size=1)
+ONE_AT_A_TIME = free_limits(MAX_SAMPLES, max_length=2, beam_size=1, list_size=1)
 
 
 def test_scores_closer_than_float32_can_tell_are_decided_exactly(misleading):
@@ -187,7 +187,7 @@ def test_without_its_margin_the_search_would_be_misled(misleading):
     assert found[0][0][0].literals != (2 * best_of(misleading),)
 
 
-MANY_CLASSES = free_rules(1400, min_positives=2, max_positives=700)
+MANY_CLASSES = free_limits(1400, min_positives=2, max_positives=700)
 
 
 def nearly_silent(num_classes, class_size, num_neurons):

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 
-class Rules(NamedTuple):
-    """Sizes and rules of a search; all are static.
+class Limits(NamedTuple):
+    """Sizes and limits of a search; all are static.
 
     Attributes:
         num_samples: N.
