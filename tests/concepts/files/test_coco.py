@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from invert_jax.concepts.files.reading import from_file
-from tests.concepts.files.written_files import ids_of, written
+from tests.concepts.files.written_files import written
+from tests.concepts.random_tables import ids_of
 
 COCO = {
     "images": [
@@ -219,3 +220,27 @@ def test_other_coco_files_are_refused(tmp_path):
     path = written(tmp_path / "captions_val.json", captions)
     with pytest.raises(ValueError, match=r"must have `categories`.*instances_"):
         from_file(path)
+
+
+def test_an_array_as_ids_of_coco_is_refused_in_our_words(tmp_path):
+    path = written(tmp_path / "instances.json", COCO)
+    with pytest.raises(ValueError, match='`ids` must be "file_name" or "id" for COCO'):
+        from_file(path, ids=np.array(["a.jpg", "b.jpg"]))
+
+
+@pytest.mark.parametrize(
+    "box", [[50, 50, 9, 9], [-20, 5, 9, 9], [5, 40, 9, 9], [5, -9, 9, 9]], ids=str
+)
+def test_a_box_outside_its_image_marks_no_cell(tmp_path, box):
+    image = {"id": 1, "file_name": "a.jpg", "width": 40, "height": 40}
+    outside = {"id": 6, "image_id": 1, "category_id": 1, "bbox": box}
+    content = with_coco(images=[image], annotations=[outside])
+    path = written(tmp_path / "instances.json", content)
+    assert not from_file(path, boxes=(2, 2)).masks(["person"]).any()
+
+
+@pytest.mark.parametrize("boxes", [(True, True), (0, 2)], ids=str)
+def test_what_is_no_grid_is_refused(tmp_path, boxes):
+    path = written(tmp_path / "instances.json", COCO)
+    with pytest.raises(ValueError, match="`boxes` must be the rows and columns"):
+        from_file(path, boxes=boxes)

@@ -1,6 +1,12 @@
-"""Concepts from files: one table from every kind, arrays, and misuse."""
+"""Concepts from files: one table from every kind, misuse, and damage.
+
+Whatever the bytes, only our errors come out, and they say which file: every file is cut
+at many places, has bytes changed, and is replaced by noise.
+"""
 
 import gzip
+import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +18,8 @@ import scipy.sparse as sp
 import invert_jax
 from invert_jax.concepts.files.reading import from_file
 from invert_jax.concepts.table import Concepts
-from tests.concepts.files.written_files import ids_of, written
+from tests.concepts.files.written_files import written
+from tests.concepts.random_tables import ids_of
 
 
 @pytest.fixture
@@ -150,102 +157,6 @@ def test_the_reader_is_exported_where_users_look(concepts, tmp_path):
     assert invert_jax.concepts.from_file(path).num_samples == 60
 
 
-@pytest.mark.parametrize("save", [sp.csr_array, sp.csc_array, sp.coo_array])
-def test_a_scipy_sparse_file_takes_its_names_from_a_file_beside_it(
-    concepts, tmp_path, save
-):
-    path = tmp_path / "masks.npz"
-    sp.save_npz(path, save(concepts.masks()))
-    given = from_file(path, names=concepts.names, ids=concepts.ids)
-    assert given.fingerprint() == concepts.fingerprint()
-    written(tmp_path / "masks.txt", "\n".join(concepts.names) + "\n")
-    assert from_file(path).names == concepts.names
-    written(tmp_path / "masks.json", ["x", "y", "z", "w"])
-    assert from_file(path).names == ("x", "y", "z", "w")
-
-
-def test_labels_in_an_npz_or_npy_file_become_classes(tmp_path):
-    labels, names = np.array([1, 0, 1]), ["cat", "dog"]
-    np.savez(tmp_path / "a.npz", labels=labels, names=names)
-    np.save(tmp_path / "b.npy", labels)
-    expected = Concepts.from_labels(labels, names).fingerprint()
-    assert from_file(tmp_path / "a.npz").fingerprint() == expected
-    assert from_file(tmp_path / "b.npy", names=names).fingerprint() == expected
-
-
-def test_the_references_pair_gives_offsets_as_names(tmp_path):
-    np.savez(tmp_path / "labels.npz", np.array([[1, 0], [0, 1]], bool))
-    fish = {"name": "tench.n.01", "definition": "a fish", "offset": "n01440764"}
-    gold = {"name": "goldfish.n.01", "definition": "gold", "offset": "n01443537"}
-    path = written(tmp_path / "classes.json", {"0": fish, "1": gold})
-    concepts = from_file(tmp_path / "labels.npz", names=path)
-    assert concepts.names == ("n01440764", "n01443537")
-    assert concepts.descriptions == ("tench.n.01: a fish", "goldfish.n.01: gold")
-    assert concepts.masks().astype(int).tolist() == [[1, 0], [0, 1]]
-
-
-@pytest.mark.parametrize(
-    ("description", "message"),
-    [
-        ({"0": {"offset": "a"}}, "1 names for 2 concepts"),
-        ({"0": {"offset": "a"}, "1": {"offset": "a"}}, "more than once: 'a'"),
-        ({"1": {"offset": "a"}, "0": {"offset": "b"}}, "got '1' as number 0"),
-        ({"0": {"name": "a"}, "1": {"name": "b"}}, "'0' must have an `offset`"),
-        ({"0": 1, "1": 2}, "'0' must have an `offset`"),
-        ({}, "list of names"),
-        ([1, 2], "list of names"),
-        ("[", "cannot be read as names"),
-    ],
-)
-def test_labels_and_description_that_do_not_fit_are_refused(
-    tmp_path, description, message
-):
-    np.savez(tmp_path / "labels.npz", np.eye(2, dtype=bool))
-    path = written(tmp_path / "classes.json", description)
-    with pytest.raises(ValueError, match=message):
-        from_file(tmp_path / "labels.npz", names=path)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "error", "message"),
-    [
-        ({"masks": np.ones((2, 2))}, ValueError, "no `names`.*concepts.txt"),
-        ({"x": np.ones(2), "y": np.ones(2)}, ValueError, "must hold `masks`.*got x, y"),
-        ({"names": np.array(["a"])}, ValueError, "must hold `masks`"),
-        ({"masks": np.ones((2, 1)), "names": np.ones(1)}, TypeError, "must be text"),
-        ({"masks": np.full((1, 1), 2), "names": np.array(["a"])}, ValueError, "got 2"),
-        (
-            {"masks": np.ones((1, 2)), "names": np.array(["a", "a"])},
-            ValueError,
-            "more than once: 'a'",
-        ),
-        (
-            {"masks": np.ones((2, 1)), "names": np.array(["a"]), "ids": np.zeros(2)},
-            TypeError,
-            "whole numbers or strings; got dtype float64",
-        ),
-        ({"names": np.array([None])}, ValueError, "pickled"),
-        (
-            {"format": b"csr", "shape": [1, 1], "data": [1, 1, 1]},
-            ValueError,
-            "as a scipy.sparse matrix",
-        ),
-    ],
-)
-def test_arrays_that_are_no_concepts_are_refused(tmp_path, arrays, error, message):
-    path = tmp_path / "concepts.npz"
-    np.savez(path, **arrays)
-    with pytest.raises(error, match=message) as raised:
-        from_file(path)
-    assert str(path) in str(raised.value)
-
-
-def test_a_saved_table_keeps_its_own_names(concepts, tmp_path):
-    concepts.save(tmp_path / "saved.npz")
-    with pytest.raises(ValueError, match="its own names and ids"):
-        from_file(tmp_path / "saved.npz", names=["a", "b", "c", "d"])
-
-
 def test_what_is_no_file_of_a_known_kind_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"file that exists; got .*none\.csv"):
         from_file(tmp_path / "none.csv")
@@ -258,3 +169,189 @@ def test_what_is_no_file_of_a_known_kind_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="a list of names or a file"):
         np.save(tmp_path / "a.npy", np.eye(2))
         from_file(tmp_path / "a.npy", names="none.txt")
+
+
+def test_names_and_classes_may_be_arrays(tmp_path):
+    np.savez(tmp_path / "masks.npz", masks=np.eye(2, dtype=bool))
+    table = from_file(tmp_path / "masks.npz", names=np.array(["cat", "dog"]))
+    assert table.names == ("cat", "dog")
+    path = written(tmp_path / "t.csv", "id,color\na,red\nb,blue\n")
+    table = from_file(path, classes=np.array(["color"]))
+    assert table.names == ("color=blue", "color=red")
+
+
+NUM_TRIALS = 150
+
+
+def make_file(kind, path, rng):
+    masks = rng.random((50, 5)) < 0.3
+    names = ["a", "b", "c", "d", "e"]
+    ids = [f"image_{i}" for i in range(50)]
+    columns = {"id": ids} | dict(zip(names, masks.T.tolist(), strict=True))
+    if kind == "saved.npz":
+        Concepts.from_masks(masks, names, ids=ids).save(path)
+    elif kind == "plain.npz":
+        np.savez(path, masks=masks, names=names, ids=ids)
+    elif kind == "sparse.npz":
+        sp.save_npz(path, sp.csr_array(masks))
+    elif kind == "masks.npy":
+        np.save(path, masks)
+    elif kind == "table.csv":
+        pyarrow.csv.write_csv(pa.table(columns), path)
+    elif kind == "table.parquet":
+        pyarrow.parquet.write_table(pa.table(columns), path)
+    elif kind == "records.json":
+        rows = zip(*columns.values(), strict=True)
+        path.write_text(
+            json.dumps([dict(zip(columns, row, strict=True)) for row in rows])
+        )
+    elif kind == "instances.json":
+        path.write_text(json.dumps(coco(masks)))
+    path.with_suffix(".txt").write_text("a\nb\nc\nd\ne\n")
+
+
+def coco(masks):
+    annotations = [
+        {"id": i, "image_id": int(image), "category_id": int(c), "bbox": [1, 2, 3, 4]}
+        for i, (image, c) in enumerate(np.argwhere(masks))
+    ]
+    return {
+        "images": [{"id": i, "file_name": f"{i}.jpg"} for i in range(len(masks))],
+        "annotations": annotations,
+        "categories": [
+            {"id": i, "name": f"c{i}", "supercategory": f"s{i % 2}"} for i in range(5)
+        ],
+    }
+
+
+KINDS = [
+    "saved.npz",
+    "plain.npz",
+    "sparse.npz",
+    "masks.npy",
+    "table.csv",
+    "table.parquet",
+    "records.json",
+    "instances.json",
+]
+
+
+def damaged(content, trial, rng):
+    """The content cut, changed at some places, mixed with noise, or only noise."""
+    how, size = trial % 4, len(content)
+    if how == 0:
+        return content[: rng.integers(size)]
+    if how == 1:
+        changed = bytearray(content)
+        for place in rng.integers(size, size=rng.integers(1, 6)):
+            changed[place] = rng.integers(256)
+        return bytes(changed)
+    if how == 2:
+        start = rng.integers(size)
+        noise = rng.bytes(rng.integers(1, 40))
+        return content[:start] + noise + content[start + len(noise) * (trial % 8 < 4) :]
+    magic = content[: rng.integers(9)]
+    return magic + rng.bytes(rng.integers(2000))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_gives_concepts_or_an_error_that_names_it(kind, tmp_path, rng):
+    path = tmp_path / kind
+    make_file(kind, path, rng)
+    content = path.read_bytes()
+    assert from_file(path).num_samples == 50
+    num_refused = 0
+    for trial in range(NUM_TRIALS):
+        path.write_bytes(damaged(content, trial, rng))
+        try:
+            from_file(path)
+        except (ValueError, TypeError) as error:
+            num_refused += 1
+            assert type(error) in (ValueError, TypeError)
+            assert str(path) in str(error)
+            assert "Type-check" not in str(error), "our own check, not the test's"
+    assert num_refused > NUM_TRIALS // 3
+
+
+ODD_VALUES: list[Any] = [
+    None, True, False, -1, 0, 1, 2**31, 2**63, 2**80, 0.5, 1e308, float("nan"),
+    float("inf"), "", " ", "a", "\ud800", "\0", [], [1], [[]], [[1, 0]], ["a", "a"],
+    {}, {"id": 1}, {"a": []}, [None], [{}], [True], ["a", 1],
+]  # fmt: skip
+
+
+JSON_CONTENTS: dict[str, Any] = {
+    "masks": {"names": ["a", "b"], "masks": [[1, 0], [0, 1]], "ids": ["x", "y"]},
+    "labels": {"names": ["a", "b"], "labels": [1, 0], "descriptions": ["x", "y"]},
+    "indices": {"names": ["a", "b"], "indices": [[1], [0, 1], []]},
+    "tags": {"x": ["a"], "y": ["a", "b"]},
+    "records": [{"id": "x", "a": 1, "b": True}, {"id": "y", "a": 0, "b": False}],
+    "coco": {
+        "images": [{"id": 1, "file_name": "x", "width": 9, "height": 9}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+        ],
+        "categories": [{"id": 1, "name": "a", "supercategory": "b"}],
+    },
+}
+
+
+def spoiled(content, rng):
+    """The content with an odd value in the place of one of its parts."""
+    if not isinstance(content, dict | list) or not content or rng.random() < 0.15:
+        return ODD_VALUES[rng.integers(len(ODD_VALUES))]
+    if isinstance(content, list):
+        place = int(rng.integers(len(content)))
+        changed = spoiled(content[place], rng)
+        return [*content[:place], changed, *content[place + 1 :]]
+    key = list(content)[rng.integers(len(content))]
+    if rng.random() < 0.1:
+        return {name: part for name, part in content.items() if name != key}
+    return content | {key: spoiled(content[key], rng)}
+
+
+@pytest.mark.parametrize("kind", JSON_CONTENTS)
+def test_odd_values_in_json_give_concepts_or_an_error_that_names_the_file(
+    kind, tmp_path, rng
+):
+    path = tmp_path / "content.json"
+    boxes = (2, 3) if kind == "coco" else None
+    num_refused = 0
+    for _ in range(NUM_TRIALS):
+        path.write_text(json.dumps(spoiled(JSON_CONTENTS[kind], rng)))
+        try:
+            from_file(path, boxes=boxes)
+        except (ValueError, TypeError) as error:
+            num_refused += 1
+            assert type(error) in (ValueError, TypeError)
+            assert str(path) in str(error)
+    assert num_refused > NUM_TRIALS // 3
+
+
+ODD_ARRAYS = [
+    np.zeros(0), np.zeros((0, 2)), np.zeros((2, 0)), np.zeros((2, 2, 2)), np.array(1),
+    np.array("a"), np.array(["a", "a"]), np.array([b"\xff", b"b"]), np.arange(2),
+    np.array([-1, 1]), np.array([2**63], np.uint64), np.array([0.5, 1.0]),
+    np.array([np.nan, 0.0]), np.array([1j, 0]), np.array(["", "b"]), np.ones((2, 3)),
+    np.zeros(2, "M8[s]"), np.zeros(2, [("x", "i4")]), np.array([True, False]),
+    np.frombuffer(b'["a", 1]', np.uint8), np.frombuffer(b"[", np.uint8),
+    np.frombuffer(b'{"a": 1}', np.uint8), np.zeros(2, "V3"), np.ones((2, 2), np.int8),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["saved.npz", "plain.npz", "sparse.npz"])
+def test_odd_arrays_give_concepts_or_an_error_that_names_the_file(kind, tmp_path, rng):
+    path = tmp_path / kind
+    make_file(kind, path, rng)
+    arrays = dict(np.load(path))
+    num_refused = 0
+    for key in arrays:
+        for odd in ODD_ARRAYS:
+            np.savez(path, **(arrays | {key: odd}))
+            try:
+                from_file(path)
+            except (ValueError, TypeError) as error:
+                num_refused += 1
+                assert type(error) in (ValueError, TypeError)
+                assert str(path) in str(error)
+    assert num_refused > len(arrays) * len(ODD_ARRAYS) // 2

@@ -1,4 +1,4 @@
-"""Concepts from csv and parquet files, and from JSON."""
+"""Concepts from csv and parquet files."""
 
 import pyarrow as pa
 import pyarrow.csv
@@ -7,7 +7,8 @@ import pytest
 
 from invert_jax.concepts.files.reading import from_file
 from invert_jax.concepts.table import Concepts
-from tests.concepts.files.written_files import ids_of, written
+from tests.concepts.files.written_files import written
+from tests.concepts.random_tables import ids_of
 
 
 def test_columns_of_classes_become_one_concept_per_value(tmp_path):
@@ -145,39 +146,35 @@ def test_a_table_of_many_columns_is_read(rng, tmp_path):
     assert from_file(tmp_path / "a.parquet").fingerprint() == expected
 
 
-def test_names_per_sample_become_concepts(tmp_path):
-    path = written(tmp_path / "a.json", {"x.jpg": ["dog", "cat"], "y.jpg": []})
-    concepts = from_file(path)
-    assert concepts.names == ("cat", "dog")
-    assert ids_of(concepts).tolist() == ["x.jpg", "y.jpg"]
-    assert concepts.masks().astype(int).tolist() == [[1, 1], [0, 0]]
+def test_zeros_ahead_of_ids_and_classes_in_a_csv_are_kept(tmp_path):
+    text = "image_id, kind ,cat\n000139, 01,1\n000285,1,0\n7,10,1\n"
+    table = from_file(written(tmp_path / "t.csv", text), classes="kind")
+    assert ids_of(table).tolist() == ["000139", "000285", "7"]
+    assert table.names == ("kind=01", "kind=1", "kind=10", "cat")
 
 
-@pytest.mark.parametrize(
-    ("content", "error", "message"),
-    [
-        ("{", ValueError, "cannot be read as JSON"),
-        ("[" * 100_000, ValueError, "cannot be read as JSON"),
-        ("3", ValueError, "must hold a list of records"),
-        ({"a": 1}, ValueError, "must hold a list of records"),
-        ([], ValueError, "at least one sample"),
-        ([1], ValueError, "record 0 must be an object; got 1"),
-        ([{"a": 1}, {"b": 1}], ValueError, "record 1 and the first differ in 'a', 'b'"),
-        ([{"a": 1}, {"a": "x"}], TypeError, "values of one type"),
-        ([{"a": [1]}], TypeError, "'a' must be boolean"),
-        ({"names": ["a"]}, ValueError, "one of `masks`, .* is needed; got none"),
-        ({"names": 1, "masks": [[1]]}, ValueError, "`names` must be a list; got 1"),
-        ({"names": ["a"], "masks": 1}, ValueError, "`masks` must be a list; got 1"),
-        ({"names": [1], "masks": [[1]]}, TypeError, "must be strings; got 1"),
-        ({"names": ["a"], "masks": [[2]]}, ValueError, "got 2 for sample 0"),
-        ({"names": ["a"], "masks": [[1], [1, 0]]}, ValueError, "one length"),
-        ({"names": ["a"], "labels": [1]}, ValueError, "in 0 … 0"),
-        ({"names": ["a"], "indices": [["a"]]}, TypeError, "got a str"),
-        ({}, ValueError, "at least one name|at least one sample"),
-    ],
-)
-def test_json_that_is_no_concepts_is_refused(tmp_path, content, error, message):
-    path = written(tmp_path / "a.json", content)
-    with pytest.raises(error, match=message) as raised:
+def test_ids_and_classes_in_a_csv_that_are_plain_numbers_stay_numbers(tmp_path):
+    path = written(tmp_path / "t.csv", "id,kind\n139,2\n-5,10\n")
+    table = from_file(path, classes="kind")
+    assert ids_of(table).tolist() == [139, -5]
+    assert table.names == ("kind=2", "kind=10")
+
+
+@pytest.mark.parametrize("name", ["path", "index", "image"])
+def test_truth_values_of_two_samples_are_a_concept_unless_called_id(tmp_path, name):
+    table = from_file(written(tmp_path / "t.csv", f"{name},cat\n1,0\n0,1\n"))
+    assert table.names == (name, "cat")
+    table = from_file(written(tmp_path / "t.csv", "image_id,cat\n1,0\n0,1\n"))
+    assert table.names == ("cat",)
+
+
+def test_a_csv_without_a_line_of_names_is_refused(tmp_path):
+    path = written(tmp_path / "t.csv", "0,1\n1,1\n0,0\n")
+    with pytest.raises(ValueError, match=r"first line .* must have the names"):
         from_file(path)
-    assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ['id,kind\na," "\nb,x\n', 'id,kind\na,""\nb,x\n'])
+def test_a_blank_class_is_refused(tmp_path, text):
+    with pytest.raises(ValueError, match=r"column 'kind' must .* blank for sample 0"):
+        from_file(written(tmp_path / "t.csv", text), classes="kind")

@@ -1,11 +1,6 @@
-"""Files written for tests, and the ids that come back."""
+"""Files written for tests."""
 
 import json
-
-
-def ids_of(concepts):
-    assert concepts.ids is not None
-    return concepts.ids
 
 
 def written(path, content):
