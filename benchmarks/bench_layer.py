@@ -37,7 +37,7 @@ from invert_jax.concepts import synonyms
 from invert_jax.concepts.table import Concepts
 from invert_jax.engine import layer_search
 from invert_jax.engine.plan import Plan, plan_search
-from invert_jax.engine.reading import read_blocks
+from invert_jax.engine.reading_layers import read_blocks
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.settings import SearchSettings
 

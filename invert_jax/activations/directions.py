@@ -52,7 +52,7 @@ def project(
     count, num_inputs = rows.shape
     low = np.full(count, -np.inf, np.float32)
     zeros = np.zeros(count, np.float32), low, np.zeros(num_inputs, np.float32)
-    values = Encoded(activations, Coder(rows.T, *zeros), _identity)
+    values = Encoded(activations, Encoder(rows.T, *zeros), _identity)
     return _as_layer(values, activations, names, layer)
 
 
@@ -100,7 +100,7 @@ def encode(
     low = np.full(num_latents, -np.inf, np.float32)
     if threshold is not None:
         low = _vector(threshold, num_latents, "threshold", "latent")
-    coder = Coder(
+    coder = Encoder(
         kernel,
         _vector(bias, num_latents, "bias", "latent"),
         low,
@@ -110,7 +110,7 @@ def encode(
     return _as_layer(values, activations, names, layer)
 
 
-class Coder(NamedTuple):
+class Encoder(NamedTuple):
     """What makes new neurons of those of a layer.
 
     Attributes:
@@ -132,7 +132,7 @@ class Encoded:
     def __init__(
         self,
         layer: Activations,
-        coder: Coder,
+        coder: Encoder,
         activation: Callable[[Array], Array],
     ) -> None:
         self.layer, self.coder = layer, coder
@@ -175,12 +175,12 @@ class Encoded:
             inputs = np.asarray(values[start:stop])
             yield _padded(inputs.astype(np.float32), height), of_block, to_rows
 
-    def _coder(self, block: int) -> Coder:
+    def _coder(self, block: int) -> Encoder:
         """That of one block of neurons, filled up."""
         part = slice(block * BLOCK_NEURONS, (block + 1) * BLOCK_NEURONS)
         width = min(BLOCK_NEURONS, self.shape[1])
         kernel, bias, threshold, center = map(np.asarray, self.coder)
-        return Coder(
+        return Encoder(
             _padded(kernel[:, part].T, width).T,
             _padded(bias[part], width),
             _padded(threshold[part], width),
@@ -212,7 +212,7 @@ def _overlaps(wanted: range, size: int) -> Iterator[tuple[int, slice, slice]]:
 
 def encoded_block(
     inputs: Float[Array, "samples inputs"],
-    coder: Coder,
+    coder: Encoder,
     *,
     activation: Callable[[Array], Array],
 ) -> Float[Array, "samples neurons"]:

@@ -16,7 +16,7 @@ from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.core.statistics import delong
 from invert_jax.engine.arguments import checked_layers
 from invert_jax.engine.holdout_split import Split
-from invert_jax.engine.reading import read_blocks
+from invert_jax.engine.reading_layers import read_blocks
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.held_out import HeldOut
 from invert_jax.explanations.same_run import (

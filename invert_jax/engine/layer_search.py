@@ -26,7 +26,7 @@ from invert_jax.engine.holdout_scores import held_out_scores
 from invert_jax.engine.holdout_split import Split
 from invert_jax.engine.plan import plan_search
 from invert_jax.engine.ranked import Block, Ties
-from invert_jax.engine.reading import read_blocks
+from invert_jax.engine.reading_layers import read_blocks
 from invert_jax.engine.resuming import Parts
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.progress import progress_bar

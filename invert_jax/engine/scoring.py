@@ -15,7 +15,7 @@ from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.engine.arguments import checked_layers
 from invert_jax.engine.blocks import Blocks
 from invert_jax.engine.programs import concept_sums_program
-from invert_jax.engine.reading import read_blocks
+from invert_jax.engine.reading_layers import read_blocks
 from invert_jax.settings import Options, checked_options
 
 

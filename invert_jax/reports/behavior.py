@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
 from invert_jax.concepts.formula_masks import FormulaMasks
 from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.core.ranking import HostRanks, rank_host
-from invert_jax.engine.reading import read_block
+from invert_jax.engine.reading_layers import read_block
 from invert_jax.reports.material import LayerInputs
 
 NUM_TOP, NUM_BOTTOM = 12, 6

@@ -27,7 +27,7 @@ from invert_jax.activations.collecting.fingerprint import (
 )
 from invert_jax.activations.collecting.running import (
     Numbers,
-    Plan,
+    PooledLayer,
     Program,
     WhereOf,
     compiled,
@@ -119,7 +119,7 @@ def collect(
         raise ValueError("`batches` must hold at least one batch; got none.")
     plans = plan_layers(captured, first, layers, pool, where)
     program = program_of(captured, plans, where, checked_dtype(dtype))
-    sink: Gathered | StoreWriter = Gathered(plans)
+    sink: InMemory | StoreWriter = InMemory(plans)
     if store is not None:
         sink = _writer(store, captured, program, plans, first, preprocessing)
 
@@ -169,7 +169,7 @@ def _writer(
     store: str | os.PathLike,
     captured: Capture,
     program: Program,
-    plans: Mapping[str, Plan],
+    plans: Mapping[str, PooledLayer],
     first: Batch,
     preprocessing: str,
 ) -> StoreWriter:
@@ -220,10 +220,10 @@ def _pool_name(pool: Pool) -> str:
     return str(pool)
 
 
-class Gathered:
+class InMemory:
     """Activations in memory while they come in, batch by batch."""
 
-    def __init__(self, plans: Mapping[str, Plan]) -> None:
+    def __init__(self, plans: Mapping[str, PooledLayer]) -> None:
         self.plans = plans
         self.values: dict[str, list[np.ndarray]] = {name: [] for name in plans}
         self.ids: dict[str, list[np.ndarray]] = {name: [] for name in plans}
@@ -248,7 +248,7 @@ class Gathered:
         """Everything that came in, by layer; the batches are let go."""
         return {name: self._layer(name, plan) for name, plan in self.plans.items()}
 
-    def _layer(self, name: str, plan: Plan) -> Activations:
+    def _layer(self, name: str, plan: PooledLayer) -> Activations:
         values = np.concatenate(self.values.pop(name))
         ids = self.ids.pop(name)
         return Activations(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from invert_jax.activations.collecting.running import Numbers, Plan
+from invert_jax.activations.collecting.running import Numbers, PooledLayer
 from invert_jax.activations.store.format import (
     DTYPES,
     SAMPLES,
@@ -17,7 +17,7 @@ MOST_SAMPLES = 8192  # in one file
 
 
 def planned_layers(
-    plans: Mapping[str, Plan], shapes: Mapping[str, Numbers]
+    plans: Mapping[str, PooledLayer], shapes: Mapping[str, Numbers]
 ) -> tuple[StoredLayer, ...]:
     """The layers of a new store, without rows.
 
@@ -38,7 +38,7 @@ def planned_layers(
 
 
 def _planned(
-    index: int, name: str, plan: Plan, numbers: Numbers, num_rows: int
+    index: int, name: str, plan: PooledLayer, numbers: Numbers, num_rows: int
 ) -> StoredLayer:
     values = numbers.values
     dtype = str(np.dtype(values.dtype))

@@ -20,12 +20,12 @@ from jaxtyping import Shaped
 from invert_jax.activations.array import Activations
 from invert_jax.activations.batches import FullBatch, size_of
 from invert_jax.activations.collecting.fingerprint import SampleFingerprint
-from invert_jax.activations.collecting.running import Numbers, Plan, rows
+from invert_jax.activations.collecting.running import Numbers, PooledLayer, rows
 from invert_jax.activations.collecting.store_layout import planned_layers
 from invert_jax.activations.store.format import (
     SAMPLES,
-    Record,
     StoredLayer,
+    StoreRecord,
     open_array,
     open_root,
     read_ids,
@@ -46,7 +46,7 @@ class StoreWriter:
     def __init__(
         self,
         path: str | os.PathLike,
-        plans: Mapping[str, Plan],
+        plans: Mapping[str, PooledLayer],
         shapes: Mapping[str, Numbers],
         made_of: dict[str, str],
     ) -> None:
@@ -55,7 +55,7 @@ class StoreWriter:
         record = read_record(self.root, path)
         if record is None:
             _refuse_foreign(self.root, path)
-            record = Record(False, 0, planned_layers(plans, shapes), {}, made_of)
+            record = StoreRecord(False, 0, planned_layers(plans, shapes), {}, made_of)
             with writable(path, 0):
                 write_record(self.root, record)
         refuse_stale(record.made_of, made_of, path)
@@ -67,7 +67,7 @@ class StoreWriter:
         self.waiting_ids: dict[str, list[np.ndarray]] = {}
         self.inputs = SampleFingerprint()
         self.num_samples = record.num_samples
-        self.pending: tuple[list, Record] | None = None
+        self.pending: tuple[list, StoreRecord] | None = None
         self.flushed = time.monotonic()
 
     def check_known(self, batch: Batch, start: int) -> None:
@@ -251,7 +251,7 @@ def refuse_stale(
 
 
 def refuse_other_inputs(
-    record: Record, inputs: SampleFingerprint, path: str | os.PathLike
+    record: StoreRecord, inputs: SampleFingerprint, path: str | os.PathLike
 ) -> None:
     """Refuses samples without ids that are not those a store was made of."""
     if record.inputs != inputs.hexdigest():

@@ -52,7 +52,7 @@ class StoredLayer(NamedTuple):
     chunk: Sequence[int]
 
 
-class Record(NamedTuple):
+class StoreRecord(NamedTuple):
     """What a store holds.
 
     Attributes:
@@ -81,7 +81,7 @@ def open_root(path: str | os.PathLike) -> ts.KvStore:
     return ts.KvStore.open({"driver": "file", "path": folder}).result()
 
 
-def read_record(root: ts.KvStore, path: str | os.PathLike) -> Record | None:
+def read_record(root: ts.KvStore, path: str | os.PathLike) -> StoreRecord | None:
     """The record of a store, if there is one."""
     read = root.read(RECORD).result()
     if read.state == "missing":
@@ -94,7 +94,7 @@ def read_record(root: ts.KvStore, path: str | os.PathLike) -> Record | None:
                 "none."
             )
         layers = tuple(StoredLayer(**layer) for layer in fields.pop("layers"))
-        return Record(layers=layers, **fields)
+        return StoreRecord(layers=layers, **fields)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"The record {RECORD} of {path} is damaged.") from error
     except (TypeError, KeyError) as error:
@@ -103,7 +103,7 @@ def read_record(root: ts.KvStore, path: str | os.PathLike) -> Record | None:
         ) from error
 
 
-def write_record(root: ts.KvStore, record: Record) -> None:
+def write_record(root: ts.KvStore, record: StoreRecord) -> None:
     """Replaces the record: a temporary file, synchronized and renamed."""
     fields = record._asdict() | {"layers": [layer._asdict() for layer in record.layers]}
     text = json.dumps({"format": FORMAT} | fields, indent=1)
