@@ -27,7 +27,7 @@ from invert_jax.analyses.pairs import (
     pairs_by_overlap,
 )
 from invert_jax.concepts.table import Concepts
-from invert_jax.explanations.axes import COLORS, GRAY, MARKERS, axes_or_new
+from invert_jax.explanations.axes import COLORS, GRAY, MARKERS, axes_of
 from invert_jax.explanations.display import row_of
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.printing import html_table, printed
@@ -117,9 +117,10 @@ class Comparison:
     @property
     def headings(self) -> tuple[str, ...]:
         """What the columns of `rows` are."""
-        score = "held out" if self._judged else "AUROC"
         of_sides = (
-            f"{kind} {name}" for name in self.names for kind in ("label", score)
+            f"{kind} {name}"
+            for side, name in zip((self.a, self.b), self.names, strict=True)
+            for kind in ("label", "held out" if self._judged else side.score_name)
         )
         units = ("neuron",) if self.match == "neuron" else self.names
         return (*units, "outcome", "overlap", *of_sides)
@@ -281,16 +282,17 @@ def _label(
 ) -> tuple[str, str]:
     """Formula in words, and its score: the held-out one with its interval if judged.
 
-    A side without held-out samples, beside one with them, shows its AUROC as such.
+    A side without held-out samples, beside one with them, shows its score as such.
     """
     if position < 0:
         return "", ""
     row = row_of(explanations, position)
+    score_name = explanations.score_name
+    score = row.cells.get(score_name, "")
     if not judged:
-        return row.formula, row.cells.get("AUROC", "")
+        return row.formula, score
     if explanations.held_out is None:
-        score = row.cells.get("AUROC")
-        return row.formula, f"{score} (AUROC)" if score else ""
+        return row.formula, f"{score} ({score_name})" if score else ""
     held_out, interval = row.cells.get("held out", ""), row.cells.get("95 %", "")
     beside = f" ({interval.replace(' to ', '-')})" if interval else ""
     return row.formula, held_out + beside
@@ -303,7 +305,7 @@ def plot_comparison(comparison, *, ax: "Axes | None" = None) -> "Axes":
         comparison: From `compare`.
         ax: Where to draw; a new figure if None.
     """
-    ax = axes_or_new(ax)
+    ax = axes_of(ax)
     both = (comparison.first >= 0) & (comparison.second >= 0)
     for at, outcome in enumerate(comparison.counts):
         chosen = both & (comparison.outcome == outcome)
@@ -315,7 +317,8 @@ def plot_comparison(comparison, *, ax: "Axes | None" = None) -> "Axes":
                 label=f"{comparison.said(outcome)} ({comparison.counts[outcome]})",
             )  # fmt: skip
     ax.axline((0.5, 0.5), slope=1, color=GRAY, lw=1, ls="--")
-    ax.set_xlabel(f"AUROC, {comparison.names[0]}", parse_math=False)
-    ax.set_ylabel(f"AUROC, {comparison.names[1]}", parse_math=False)
+    names = (comparison.a.score_name, comparison.b.score_name)
+    ax.set_xlabel(f"{names[0]}, {comparison.names[0]}", parse_math=False)
+    ax.set_ylabel(f"{names[1]}, {comparison.names[1]}", parse_math=False)
     ax.legend()
     return ax

@@ -12,13 +12,13 @@ COLORS = (BLUE, RED, GREEN, "#CC79A7", ORANGE, "#56B4E9")
 MARKERS = "osD^vP"
 
 
-def root(values):
+def square_root(values):
     """Square root, 0 below 0."""
     return np.sqrt(np.maximum(values, 0))
 
 
-def axes_or_new(ax: "Axes | None") -> "Axes":
-    """The axes, or new ones."""
+def axes_of(ax: "Axes | None") -> "Axes":
+    """The axes to draw on: those given, or new ones."""
     try:
         from matplotlib import pyplot
     except ImportError as error:

@@ -18,8 +18,8 @@ from invert_jax.explanations.axes import (
     MARKERS,
     ORANGE,
     RED,
-    axes_or_new,
-    root,
+    axes_of,
+    square_root,
 )
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.lookups import position_of
@@ -57,7 +57,7 @@ def plot_unit(
     Raises:
         ValueError: The activations are of another run, or in another order.
     """
-    ax = axes_or_new(ax)
+    ax = axes_of(ax)
     (layer,) = checked_layers(explanations, activations, concepts)
     position = position_of(explanations, neuron)
     values, holds = values_of(layer, position), formula_holds(layer, position)
@@ -74,15 +74,14 @@ def plot_unit(
                 counts / chosen.sum(), edges, fill=True, alpha=0.5, color=color,
                 hatch=hatch, label=label,
             )  # fmt: skip
-    ax.set_yscale("function", functions=(root, np.square))
+    ax.set_yscale("function", functions=(square_root, np.square))
     formula = explanations.formula(position)
     name = explanations.neuron_names[position]
     if formula is None:
         ax.set_title(f"unit {name}: {explanations.status[position]}", parse_math=False)
     else:
-        score = explanations.scores[position, 0]
-        words = formula.to_words()
-        ax.set_title(f"unit {name}: {words}\nAUROC {score:.4f}", parse_math=False)
+        score = f"{explanations.score_name} {explanations.scores[position, 0]:.4f}"
+        ax.set_title(f"unit {name}: {formula.to_words()}\n{score}", parse_math=False)
     ax.set_xlabel("activation")
     ax.set_ylabel("share of the samples")
     ax.legend()
@@ -101,7 +100,7 @@ def plot_layer(
     """
     if num_concepts < 1:
         raise ValueError(f"`num_concepts` must be at least 1; got {num_concepts}.")
-    ax = axes_or_new(ax)
+    ax = axes_of(ax)
     uses = summary_of(explanations).uses
     order = np.lexsort((-uses[:, 1], -uses[:, 0]))[:num_concepts]
     order = order[uses[order].sum(1) > 0]
@@ -137,8 +136,9 @@ def plot_tradeoff(
         explanations: Of a layer, or a dict of layers.
         ax: Where to draw; a new figure if None.
     """
-    ax = axes_or_new(ax)
-    for at, (name, layer) in enumerate(named_layers(explanations).items()):
+    ax = axes_of(ax)
+    layers = named_layers(explanations)
+    for at, (name, layer) in enumerate(layers.items()):
         summary = summary_of(layer)
         lengths = np.arange(1, layer.max_length + 1)
         color, marker = COLORS[at % len(COLORS)], MARKERS[at % len(MARKERS)]
@@ -147,7 +147,8 @@ def plot_tradeoff(
         ax.fill_between(lengths, low, high, color=color, alpha=0.15)
         ax.set_xticks(lengths)
     ax.set_xlabel("most literals of a formula")
-    ax.set_ylabel("AUROC")
+    score_names = dict.fromkeys(each.score_name for each in layers.values())
+    ax.set_ylabel(" or ".join(score_names))
     if isinstance(explanations, Mapping):
         ax.legend()
     return ax
@@ -177,7 +178,7 @@ def plot_null(
         raise ValueError(
             f"`length` must be in [1, {most}], the lengths drawn; got {length}."
         )
-    ax = axes_or_new(ax)
+    ax = axes_of(ax)
     negative = null.settings.sign == "negative"
     scores = null.scores[:, :, length - 1]
     for row, drawn in enumerate(scores):
@@ -204,7 +205,7 @@ def plot_null(
                 level = np.full(len(best), 0.5 / (1 + null.num_draws))
                 ax.plot(best, level, marker, color=color, label=label)
     ax.set_yscale("log")
-    ax.set_xlabel("AUROC of the best formula")
+    ax.set_xlabel(f"{null.settings.how_to_score.name} of the best formula")
     ax.set_ylabel("share of meaningless units as good")
     ax.legend()
     return ax
