@@ -29,7 +29,7 @@ CPU_BATCH = 32
 IN_FLIGHT = 2  # batches handed to the devices before the first is waited for
 
 
-class Plan(NamedTuple):
+class PooledLayer(NamedTuple):
     """What is collected of one layer: its output, pooled."""
 
     layer: Layer
@@ -66,7 +66,7 @@ def plan_layers(
     layers: str | Sequence[str] | None,
     pool: Pool | Mapping[str, Pool],
     where: WhereOf | Mapping[str, WhereOf] | None,
-) -> dict[str, Plan]:
+) -> dict[str, PooledLayer]:
     """The layers that are wanted, each with its pool."""
     if layers is not None and not isinstance(layers, str) and len(layers) == 0:
         raise ValueError("`layers` must name at least one layer; got none.")
@@ -98,7 +98,7 @@ def plan_layers(
         )
     pools = pool if isinstance(pool, Mapping) else {"*": pool}
     return {
-        name: Plan(layer, checked_pool(first_match(name, pools, "mean")))
+        name: PooledLayer(layer, checked_pool(first_match(name, pools, "mean")))
         for name, layer in chosen.items()
     }
 
@@ -124,7 +124,7 @@ def size_for(
 
 def program_of(
     captured: Capture,
-    plans: Mapping[str, Plan],
+    plans: Mapping[str, PooledLayer],
     where: WhereOf | Mapping[str, WhereOf] | None,
     dtype: str | None,
 ) -> Program:
@@ -144,7 +144,7 @@ def program_of(
 def compiled(
     program: Program,
     state: PyTree,
-    plans: Mapping[str, Plan],
+    plans: Mapping[str, PooledLayer],
     devices: Sequence[jax.Device],
 ) -> Run:
     """One program for all batches, which are spread over the devices."""
@@ -159,7 +159,7 @@ def compiled(
 
 
 def layer_numbers(
-    plan: Plan,
+    plan: PooledLayer,
     values: Shaped[Array, "samples ..."],
     mask: Array | None,
     name: str,
@@ -203,7 +203,7 @@ def run_batches(
 
 
 def rows(
-    plan: Plan, numbers: Numbers, ids: np.ndarray | None, first_sample: int
+    plan: PooledLayer, numbers: Numbers, ids: np.ndarray | None, first_sample: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The samples of one layer in one batch, and their ids."""
     values = np.asarray(numbers.values)
