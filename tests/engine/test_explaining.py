@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 import invert_jax as ij
-from invert_jax.engine.blocks import Blocks
+from invert_jax.engine.ranked import Ranker
 from tests import small_runs
 from tests.repository import ROOT
 from tests.small_runs import NAMES, NUM_SAMPLES, QUIET, assert_same, beams, explain
@@ -210,7 +210,7 @@ def test_a_dict_of_layers_gives_a_dict_of_explanations(world, explanations):
 @pytest.mark.parametrize("sign", ["positive", "negative"])
 def test_ranking_on_the_devices_gives_the_same_bits(monkeypatch, world, sign):
     on_host = explain(world.activations, world.concepts, sign=sign)
-    monkeypatch.setattr(Blocks, "on_cpu", False)
+    monkeypatch.setattr(Ranker, "on_cpu", False)
     assert_same(explain(world.activations, world.concepts, sign=sign), on_host)
 
 
