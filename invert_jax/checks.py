@@ -7,43 +7,75 @@ from typing import Any
 import numpy as np
 
 
-def check_whole(name: str, value: object, smallest: int | None = None) -> None:
-    """Refuse what is no whole number or too small."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+def check_whole(
+    name: str, value: Any, smallest: int | None = None, largest: int | None = None
+) -> None:
+    """Refuse what is no whole number, too small or too large.
+
+    >>> check_whole("beam_size", 0, 1)
+    Traceback (most recent call last):
+    ValueError: `beam_size` must be at least 1; got 0.
+    """
+    if not _is_whole(value):
         raise TypeError(f"`{name}` must be a whole number; got {value!r}.")
     if smallest is not None and value < smallest:
         raise ValueError(f"`{name}` must be at least {smallest}; got {value}.")
+    if largest is not None and value > largest:
+        raise ValueError(f"`{name}` must be at most {largest}; got {value}.")
 
 
-def check_fraction(name: str, value: object) -> None:
-    """Refuse what is no number in [0, 1]."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"`{name}` must be a number; got {value!r}.")
+def check_fraction(name: str, value: Any) -> None:
+    """Refuse what is no number in [0, 1].
+
+    >>> check_fraction("min_score", 60)
+    Traceback (most recent call last):
+    ValueError: `min_score` must be in [0, 1]; got 60.
+    """
+    _check_number(name, value)
     if not 0 <= float(value) <= 1:
         raise ValueError(f"`{name}` must be in [0, 1]; got {value}.")
 
 
-def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Refuse what is none of the choices."""
-    if value not in choices:
+def check_share(name: str, value: Any) -> None:
+    """Refuse what is no number in (0, 1): some, and not all.
+
+    >>> check_share("alpha", 1.0)
+    Traceback (most recent call last):
+    ValueError: `alpha` must be in (0, 1); got 1.0.
+    """
+    _check_number(name, value)
+    if not 0 < float(value) < 1:
+        raise ValueError(f"`{name}` must be in (0, 1); got {value}.")
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Refuse what is none of the choices.
+
+    >>> check_choice("sign", "both", ("positive", "negative"))
+    Traceback (most recent call last):
+    ValueError: `sign` must be 'positive' or 'negative'; got 'both'.
+    """
+    choices = tuple(choices)
+    if not isinstance(value, str) or value not in choices:
         named = " or ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{name}` must be {named}; got {value!r}.")
 
 
 def checked_sizes(name: str, what: str, sizes: Any) -> tuple[int, int]:
-    """Two sizes, both at least 1."""
-    is_pair = isinstance(sizes, Sequence) and len(sizes) == 2
-    if not is_pair or not all(map(_is_size, sizes)):
+    """Two sizes, both at least 1.
+
+    >>> checked_sizes("boxes", "rows and columns", [np.int64(7), 5])
+    (7, 5)
+    >>> checked_sizes("grid", "a grid", (7, 0))
+    Traceback (most recent call last):
+    ValueError: `grid` must be a grid, whole numbers from 1, as (7, 7); got (7, 0).
+    """
+    is_pair = isinstance(sizes, Sequence | np.ndarray) and len(sizes) == 2
+    if not is_pair or not all(_is_whole(size) and size >= 1 for size in sizes):
         raise ValueError(
             f"`{name}` must be {what}, whole numbers from 1, as (7, 7); got {sizes!r}."
         )
     return int(sizes[0]), int(sizes[1])
-
-
-def _is_size(value: object) -> bool:
-    """Whether it is a whole number from 1."""
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return bool(is_whole and value >= 1)  # type: ignore[operator]
 
 
 def listed(items: Iterable[object], limit: int = 5) -> str:
@@ -55,3 +87,12 @@ def listed(items: Iterable[object], limit: int = 5) -> str:
     shown = list(items)
     text = ", ".join(repr(item) for item in shown[:limit])
     return text + (f" and {len(shown) - limit} more" if len(shown) > limit else "")
+
+
+def _check_number(name: str, value: object) -> None:
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"`{name}` must be a number; got {value!r}.")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -53,16 +53,8 @@ class SearchSettings:
 
     def _check(self) -> None:
         """Refuse what cannot be searched for."""
-        check_whole("max_length", self.max_length, 1)
-        if self.max_length > MAX_LENGTH:
-            raise ValueError(
-                f"`max_length` must be at most {MAX_LENGTH}; got {self.max_length}."
-            )
-        check_whole("beam_size", self.beam_size, 1)
-        if self.beam_size > MAX_BEAM_SIZE:
-            raise ValueError(
-                f"`beam_size` must be at most {MAX_BEAM_SIZE}; got {self.beam_size}."
-            )
+        check_whole("max_length", self.max_length, 1, MAX_LENGTH)
+        check_whole("beam_size", self.beam_size, 1, MAX_BEAM_SIZE)
         check_fraction("min_fraction", self.min_fraction)
         check_fraction("max_fraction", self.max_fraction)
         if self.min_fraction > self.max_fraction:
@@ -71,7 +63,7 @@ class SearchSettings:
                 f"{self.min_fraction} and {self.max_fraction}."
             )
         check_choice("sign", self.sign, SIGNS)
-        check_choice("objective", self.objective, tuple(OBJECTIVES))
+        check_choice("objective", self.objective, OBJECTIVES)
         if self.num_literals is not None:
             check_whole("num_literals", self.num_literals, 2)
             if self.num_literals % 2:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-from invert_jax.checks import listed
+from invert_jax.checks import check_choice, listed
 
 
 class RepeatedKeyError(ValueError):
@@ -172,8 +172,7 @@ def stacked_names(
     names: tuple[str, ...], others: tuple[str, ...], missing: str
 ) -> tuple[str, ...]:
     """The names of two stacked tables: those of the first, then the new ones."""
-    if missing not in ("error", "absent"):
-        raise ValueError(f'`missing` must be "error" or "absent"; got {missing!r}.')
+    check_choice("missing", missing, ("error", "absent"))
     known, of_other = set(names), set(others)
     new = [name for name in others if name not in known]
     lacking = [name for name in names if name not in of_other]

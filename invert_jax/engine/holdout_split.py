@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from numpy.typing import ArrayLike
 
+from invert_jax.checks import check_share
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import randomness
 from invert_jax.core.randomness import seed_of
@@ -55,7 +56,7 @@ def split_samples(
             if value is not None:
                 raise ValueError(f"`{name}` is for `holdout`, which was not given.")
         return None
-    _check_share(holdout)
+    check_share("holdout", holdout)
     if key is None:
         raise ValueError("`holdout` needs a `key` to draw samples; key=0 will do.")
     kept = np.arange(concepts.num_samples) if samples is None else samples
@@ -165,10 +166,3 @@ def _checked_objects(values: np.ndarray) -> np.ndarray:
         "`groups` must be whole numbers or strings, all of one kind and none missing; "
         f"got objects of type {others}."
     )
-
-
-def _check_share(holdout: object) -> None:
-    if isinstance(holdout, bool) or not isinstance(holdout, int | float | np.floating):
-        raise TypeError(f"`holdout` must be a number; got {holdout!r}.")
-    if not 0 < holdout < 1:
-        raise ValueError(f"`holdout` must be in (0, 1); got {holdout}.")

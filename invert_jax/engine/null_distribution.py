@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
+from invert_jax.checks import check_whole
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.randomness import seed_of
 from invert_jax.core.statistics import tie_patterns
@@ -66,10 +67,7 @@ def null_distribution(
     """
     options = options or Options()
     seed = seed_of(key)
-    if isinstance(num_draws, bool) or not isinstance(num_draws, int | np.integer):
-        raise TypeError(f"`num_draws` must be a whole number; got {num_draws!r}.")
-    if num_draws < 1:
-        raise ValueError(f"`num_draws` must be at least 1; got {num_draws}.")
+    check_whole("num_draws", num_draws, 1)
     layers = list(like.values()) if isinstance(like, Mapping) else [like]
     table = _checked_table(concepts, layers)
     settings = layers[0].settings

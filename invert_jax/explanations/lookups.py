@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import numbers
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from invert_jax.checks import check_fraction
 from invert_jax.concepts.table import Concepts
 from invert_jax.concepts.wordnet.imagenet_classes import imagenet
 from invert_jax.concepts.wordnet.matching import match_synsets
@@ -96,10 +96,7 @@ def is_label(
     is_used = explanations.status == LABELED
     if min_score is None:
         return is_used
-    if not isinstance(min_score, numbers.Real) or isinstance(min_score, bool):
-        raise TypeError(f"`min_score` must be a number; got {min_score!r}.")
-    if not 0 <= float(min_score) <= 1:
-        raise ValueError(f"`min_score` must be in [0, 1]; got {min_score}.")
+    check_fraction("min_score", min_score)
     scores = explanations.scores[:, 0]
     scores = 1 - scores if explanations.settings.sign == "negative" else scores
     return is_used & (scores >= min_score)

@@ -16,10 +16,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from invert_jax import disk
+from invert_jax.checks import check_share
 from invert_jax.core.statistics import permutations, tails, tie_patterns
 from invert_jax.explanations.record import Record
 from invert_jax.explanations.same_run import check_same_search
-from invert_jax.explanations.significance import Significance, checked_alpha, q_values
+from invert_jax.explanations.significance import Significance, q_values
 from invert_jax.settings import SearchSettings
 
 FORMAT = "invert_jax null"
@@ -66,7 +67,7 @@ class Null:
 
     def significance(self, explanations: Record, alpha: float) -> Significance:
         """What this null says of explanations; see `Explanations.with_null`."""
-        alpha = checked_alpha(alpha)
+        check_share("alpha", alpha)
         check_same_search(explanations, concepts=self.concepts, settings=self.settings)
         drawn = tie_patterns.drawn_ties(
             explanations.tie_groups, explanations.tie_sums, set(self.patterns),
@@ -100,7 +101,7 @@ class Null:
             p_search=p_search,
             q_value=np.stack([q_values(each) for each in p_search.T], axis=1),
             log10_extrapolated=extrapolated,
-            alpha=alpha,
+            alpha=float(alpha),
             num_draws=self.num_draws,
         )
 
@@ -146,9 +147,7 @@ class Null:
     @cached_property
     def _best(self) -> Float[np.ndarray, "patterns draws steps"]:
         """The scores as they were searched for: larger is better."""
-        return _best_scores(
-            self.sums, self.supports, self.num_samples, self.settings
-        )
+        return _best_scores(self.sums, self.supports, self.num_samples, self.settings)
 
     def _allowance(
         self, row: int, step: int, untied: int, largest: int, is_moved: int

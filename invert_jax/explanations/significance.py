@@ -84,15 +84,6 @@ def q_values(p_values: Float[np.ndarray, " neurons"]) -> Float[np.ndarray, " neu
     return result
 
 
-def checked_alpha(alpha: float) -> float:
-    """`alpha` as a float in (0, 1)."""
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.floating):
-        raise TypeError(f"`alpha` must be a number; got {alpha!r}.")
-    if not 0 < alpha < 1:
-        raise ValueError(f"`alpha` must be in (0, 1); got {alpha}.")
-    return float(alpha)
-
-
 def list_column(array: np.ndarray) -> pa.Array:
     """One list of numbers per row of an array, also of none.
 

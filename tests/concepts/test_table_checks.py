@@ -167,7 +167,7 @@ def test_stack_refuses_other_names_and_repeated_ids():
     second = Concepts.from_labels([0, 1], ["b", "c"], ids=["z", "w"])
     with pytest.raises(ValueError, match="first lacks 'c'; the second lacks 'a'"):
         first.stack(second)
-    with pytest.raises(ValueError, match='"error" or "absent"; got \'skip\''):
+    with pytest.raises(ValueError, match="'error' or 'absent'; got 'skip'"):
         first.stack(second, missing="skip")
     with pytest.raises(ValueError, match="must hold other samples; got 'x' in both"):
         first.stack(first)

@@ -5,14 +5,14 @@ Concepts are the categories, by name, then their supercategories as `supercatego
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
-from invert_jax.checks import listed
+from invert_jax.checks import checked_sizes, listed
 from invert_jax.concepts.table import Concepts
 from invert_jax.sample_ids import position_ids
 
@@ -59,7 +59,7 @@ def from_coco(
     samples, columns = image_of, category_of
     sample_ids = _ids_of(images, ids)
     if boxes is not None:
-        boxes = checked_grid(boxes)
+        boxes = checked_sizes("boxes", "the rows and columns of a grid", boxes)
         samples, repeats = _cells(images, annotations, image_of, boxes)
         columns = np.repeat(category_of, repeats)
         sample_ids = position_ids(sample_ids, boxes)
@@ -219,25 +219,6 @@ def _ids_of(
     if len({type(value) for value in values}) > 1:
         values = [str(value) for value in values]
     return np.array(values)
-
-
-def checked_grid(boxes: Any) -> tuple[int, int]:
-    """The rows and columns of a grid, both at least 1.
-
-    >>> checked_grid([np.int64(7), 5])
-    (7, 5)
-    """
-    is_pair = isinstance(boxes, Sequence | np.ndarray) and len(boxes) == 2
-    if not is_pair or not all(map(_is_count, boxes)):
-        raise ValueError(
-            f"`boxes` must be the rows and columns of a grid, as (7, 7); got {boxes!r}."
-        )
-    return int(boxes[0]), int(boxes[1])
-
-
-def _is_count(value: object) -> bool:
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return is_whole and 0 < int(value) < 2**15  # type: ignore[call-overload]
 
 
 def _cells(

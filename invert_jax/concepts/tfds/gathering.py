@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Shaped
 
-from invert_jax.checks import checked_sizes, listed
+from invert_jax.checks import check_fraction, checked_sizes, listed
 from invert_jax.concepts.table import Concepts
 from invert_jax.concepts.tfds.chosen_features import chosen_leaves
 from invert_jax.concepts.tfds.coders import coder_of
@@ -88,8 +88,7 @@ def from_tfds(
     """
     source = open_source(builder_or_directory, split, data_dir)
     probabilities = _probabilities(quantiles)
-    if not isinstance(min_area, int | float) or not 0 <= min_area <= 1:
-        raise ValueError(f"`min_area` must be a fraction in [0, 1]; got {min_area!r}.")
+    check_fraction("min_area", min_area)
     if not isinstance(positions, bool):
         positions = checked_sizes("positions", "rows and columns", positions)
     chosen = chosen_leaves(

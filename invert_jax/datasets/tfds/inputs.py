@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Shaped
 
-from invert_jax.checks import _is_size, checked_sizes, listed
+from invert_jax.checks import check_whole, checked_sizes, listed
 from invert_jax.datasets.batch import Batch
 from invert_jax.datasets.images import (
     decode_image,
@@ -244,9 +244,8 @@ def tfds_batches(
     >>> [batch.inputs.shape for batch in batches]
     [(3, 32, 32, 3), (1, 32, 32, 3)]
     """
-    for name, value in {"batch_size": batch_size, "workers": workers}.items():
-        if value is not None and not _is_size(value):
-            raise ValueError(f"`{name}` must be a whole number from 1; got {value!r}.")
+    check_whole("batch_size", batch_size, 1)
+    check_whole("workers", 1 if workers is None else workers, 1)
     if size is not None:
         size = checked_sizes("size", "height and width", size)
     source = open_source(builder_or_directory, split, data_dir)
