@@ -2,35 +2,50 @@
 
 import contextlib
 import hashlib
-import io
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
+_DIGEST = "digest"  # the member of a file that tells whether all others are there
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` when the block ends.
+
+    It lies in the same folder and is on the disk before it takes the name. If the block
+    raises, it is removed and `path` stays what it was.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "answer.txt")
+    >>> with whole_file(path) as draft:
+    ...     _ = draft.write_text("42")
+    >>> path.read_text(), len(list(path.parent.iterdir()))
+    ('42', 1)
+    """
+    path = Path(path)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield draft
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
 
 def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write the arrays, so that `path` holds either all of them or what it held before.
-
-    The data go to a temporary file in the same folder, to the disk, and then take the
-    name. No suffix is added.
-    """
+    """Write the arrays to one compressed file, whole; no suffix is added."""
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"`path` must be in a folder that exists; got {path}.")
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with temporary.open("xb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    with whole_file(path) as draft, draft.open("xb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -70,36 +85,26 @@ def _reason(error: Exception) -> str:
     )
 
 
-DIGEST = "digest"
-
-
-def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write an npz file: a temporary file first, then its name."""
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write the arrays with a digest, not compressed; a missing folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()
-    named = {**arrays, DIGEST: np.array(_digest(arrays))}
-    np.savez(content, allow_pickle=False, **named)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(draft, "wb") as file:
-        file.write(content.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    with whole_file(path) as draft, draft.open("xb") as file:
+        named = {**arrays, _DIGEST: np.array(_digest(arrays))}
+        np.savez(file, allow_pickle=False, **named)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of an npz file, or None if there is none that can be read whole."""
+    """What `save_arrays` wrote, or None if there is no file that can be read whole."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
-            arrays = dict(content)
-    except Exception:  # damage shows in each member in its own way
+        arrays = read_npz(path)
+    except (OSError, ValueError):
         return None
-    digest = arrays.pop(DIGEST, None)
+    digest = arrays.pop(_DIGEST, None)
     return arrays if digest is not None and digest == _digest(arrays) else None
 
 
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    """Hash of the names and contents of arrays."""
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Hash of the names and contents of arrays: zip may lose a member unnoticed."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

@@ -1,0 +1,100 @@
+"""Files that are written whole, and read whole or not at all."""
+
+import numpy as np
+import pytest
+
+from invert_jax import disk
+
+ARRAYS = {"a": np.arange(50), "b": np.ones((3, 2), np.float32), "c": np.zeros(0, bool)}
+KINDS = [(disk.write_npz, disk.read_npz), (disk.save_arrays, disk.load_arrays)]
+both_kinds = pytest.mark.parametrize(("write", "read"), KINDS, ids=["npz", "arrays"])
+
+
+def assert_same(arrays, expected):
+    assert list(arrays) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(arrays[name], values, strict=True)
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_whole_file_replaces_the_one_before_it(tmp_path):
+    for text in ("old", "new"):
+        with disk.whole_file(tmp_path / "file") as draft:
+            assert draft.parent == tmp_path, "a rename stays within the disk"
+            draft.write_text(text)
+    assert (tmp_path / "file").read_text() == "new"
+    assert names_in(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_file_that_fails_leaves_the_one_before_it(tmp_path, error):
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(error), disk.whole_file(tmp_path / "file") as draft:
+        draft.write_text("half")
+        raise error
+    assert (tmp_path / "file").read_text() == "old"
+    assert names_in(tmp_path) == ["file"]
+
+
+def test_a_file_that_is_never_written_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), disk.whole_file(tmp_path / "file"):
+        pass
+    assert names_in(tmp_path) == []
+
+
+@both_kinds
+def test_arrays_come_back_as_they_were(tmp_path, write, read):
+    write(tmp_path / "file", ARRAYS)
+    assert_same(read(tmp_path / "file"), ARRAYS)
+    assert names_in(tmp_path) == ["file"]
+
+
+@both_kinds
+def test_pickled_objects_are_not_written(tmp_path, write, read):
+    with pytest.raises(ValueError, match="allow_pickle"):
+        write(tmp_path / "file", {"a": np.array([{}], object)})
+    assert names_in(tmp_path) == []
+
+
+def test_arrays_with_a_changed_byte_are_none_or_the_same(tmp_path):
+    disk.save_arrays(tmp_path / "file", ARRAYS)
+    whole = (tmp_path / "file").read_bytes()
+    num_refused = 0
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= 0xFF
+        (tmp_path / "file").write_bytes(changed)
+        arrays = disk.load_arrays(tmp_path / "file")
+        if arrays is not None:
+            assert_same(arrays, ARRAYS)
+        num_refused += arrays is None
+    assert num_refused > len(whole) / 2
+
+
+def test_arrays_without_a_digest_are_none(tmp_path):
+    disk.write_npz(tmp_path / "file", ARRAYS)
+    assert disk.load_arrays(tmp_path / "file") is None
+
+
+def test_a_folder_is_made_for_arrays_alone(tmp_path):
+    disk.save_arrays(tmp_path / "parts" / "file", ARRAYS)
+    with pytest.raises(FileNotFoundError, match="folder that exists"):
+        disk.write_npz(tmp_path / "none" / "file", ARRAYS)
+
+
+def test_there_are_no_arrays_where_there_is_no_file(tmp_path):
+    assert disk.load_arrays(tmp_path / "file") is None
+    with pytest.raises(FileNotFoundError, match=r"npz file that exists; got .*file"):
+        disk.read_npz(tmp_path / "file")
+
+
+def test_arrays_that_0_1_0_wrote_come_back(tmp_path):
+    arrays = {"a": np.arange(3, dtype=np.int64), "b": np.zeros((0, 2), bool)}
+    digest = np.array("7d14f1b5e3ca4244d26bed281ae98dc7")
+    np.savez(tmp_path / "file.npz", allow_pickle=False, **arrays, digest=digest)
+    loaded = disk.load_arrays(tmp_path / "file.npz")
+    assert loaded is not None
+    assert_same(loaded, arrays)
