@@ -2,6 +2,8 @@
 
 import functools
 import json
+import zipfile
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -364,3 +366,15 @@ def test_a_type_that_is_no_float_is_refused(inputs):
 def test_numbers_too_large_for_the_type_are_refused(inputs):
     with pytest.raises(ValueError, match="infinity, as float16, for sample 0"):
         gather(inputs * 0 + 1e6, dtype="float16", layers="first", pool="mean")
+
+
+def test_a_store_of_0_1_0_is_still_read(tmp_path):
+    """Made by 0.1.0 from five samples: twice two numbers, and their sum."""
+    packed = Path(__file__).with_name("store_of_0_1_0.zip")
+    with zipfile.ZipFile(packed) as store:
+        store.extractall(tmp_path)
+    read = open_store(tmp_path)
+    values = np.arange(10, dtype=np.float32).reshape(5, 2)
+    np.testing.assert_array_equal(read["twice"], 2 * values)
+    np.testing.assert_array_equal(read["sum"], values.sum(1, keepdims=True))
+    assert read["sum"].ids is not None and read["sum"].ids.tolist() == list("abcde")
