@@ -51,8 +51,7 @@ def from_tfds(
         text, if named in `features`   `breed=siamese`
 
     The id of a sample is its split and its number there, `test-17`, the same in slices,
-    sums of splits and file formats; or the value of the feature `ids`. Where TFDS lost
-    examples on writing parquet files, a warning says so and ids are `test.parquet-17`.
+    sums of splits and file formats; or the value of the feature `ids`.
 
     Args:
         builder_or_directory: A TFDS builder, a directory with a prepared data set, or a

@@ -142,6 +142,7 @@ def _parquet_records(shard: Shard) -> Iterator[bytes]:
     except Exception as error:
         _raise_bad_file(shard.path, "parquet", error)
     with file:
+        _check_parquet_length(file, shard)
         first = 0
         for group in range(file.num_row_groups):
             stop = first + file.metadata.row_group(group).num_rows
@@ -151,6 +152,18 @@ def _parquet_records(shard: Shard) -> Iterator[bytes]:
                 for record in wanted:
                     yield _parquet_value(column, shard.path, record, record - first)
             first = stop
+
+
+def _check_parquet_length(file: Any, shard: Shard) -> None:
+    """Refuse a file without the examples that TFDS 4.9.10 loses on writing it."""
+    num_records = file.metadata.num_rows
+    if num_records != shard.num_records:
+        raise ValueError(
+            f"`{shard.path}` must hold {shard.num_records} records by the data set's "
+            f"dataset_info.json; got {num_records}. Some releases of TFDS lose "
+            "examples when they write more than 100 to a parquet file: prepare the "
+            "data set again as array_record."
+        )
 
 
 def _parquet_group(file: Any, path: str, group: int, first: int) -> Any:
@@ -172,18 +185,6 @@ def _parquet_value(column: Any, path: str, record: int, row: int) -> bytes:
             path, record, f"the first column must be binary; got {column.type}."
         )
     return value
-
-
-def num_parquet_records(path: str) -> int:
-    """Number of rows of a parquet file."""
-    import pyarrow.parquet
-
-    try:
-        return pyarrow.parquet.read_metadata(path).num_rows
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        _raise_bad_file(path, "parquet", error)
 
 
 def _tfrecords(shard: Shard) -> Iterator[bytes]:

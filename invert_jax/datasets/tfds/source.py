@@ -2,13 +2,11 @@
 
 The id of an example is its split and its number in the whole split, `test-17`, so that
 it is the same in every slice, in `train+test`, and in every file format that TFDS wrote
-the data set to. Parquet files that lack some of the examples count what is left, which
-are other numbers: their ids read `test.parquet-17`.
+the data set to.
 """
 
 import dataclasses
 import os
-import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,12 +14,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from invert_jax.datasets.tfds.builder import FORMATS, prepared_builder
-from invert_jax.datasets.tfds.records import (
-    Shard,
-    bad_record,
-    num_parquet_records,
-    read_shard,
-)
+from invert_jax.datasets.tfds.records import Shard, bad_record, read_shard
 
 
 class Located(NamedTuple):
@@ -111,7 +104,7 @@ def open_source(
     file_format = info.file_format.value if info.file_format else FORMATS[0]
     if not _has_files(builder):
         return _decoded_source(builder, split)
-    shards = _shards(info.splits, split, file_format)
+    shards = _shards(info.splits, split)
     if not sum(shard.take for shard in shards):
         raise ValueError(f"`split` must hold at least one example; {split!r} is empty.")
     _check_no_overlap(shards, split)
@@ -168,17 +161,14 @@ def _decoded_source(builder: Any, split: object) -> Source:
     return Source(info.full_name, info.features, FORMATS[0], (shard,), decoded)
 
 
-def _shards(splits: Any, split: object, file_format: str) -> tuple[Shard, ...]:
+def _shards(splits: Any, split: object) -> tuple[Shard, ...]:
     """What to read of which file, by TFDS's own reading of `split`."""
-    lacking: dict[str, str] = {}
-    if file_format == "parquet":
-        splits, lacking = _with_parquet_lengths(splits)
-    place_of = {}
-    for name, each in splits.items():
+    whole_files = {}
+    for name, info in splits.items():
         offset = 0
-        space = f"{name}.parquet" if name in lacking else name
-        for path, length in zip(each.filepaths, each.shard_lengths, strict=True):
-            place_of[os.fspath(path)] = space, offset, length
+        for path, length in zip(info.filepaths, info.shard_lengths, strict=True):
+            path = os.fspath(path)
+            whole_files[path] = Shard(path, name, offset, 0, length, length)
             offset += length
     try:
         instructions = splits[split].file_instructions
@@ -186,55 +176,8 @@ def _shards(splits: Any, split: object, file_format: str) -> tuple[Shard, ...]:
         raise ValueError(
             f"`split` must be one of {', '.join(map(repr, splits))}, a slice of one "
             f"such as 'test[:10%]', or a sum of those; got {split!r}: {error}"
-            + "".join(f"; note that {why}" for why in lacking.values())
         ) from error
-    shards = tuple(
-        Shard(
-            os.fspath(each.filename),
-            *place_of[os.fspath(each.filename)][:2],
-            each.skip,
-            each.take,
-            place_of[os.fspath(each.filename)][2],
-        )
-        for each in instructions
+    return tuple(
+        whole_files[os.fspath(part.filename)]._replace(skip=part.skip, take=part.take)
+        for part in instructions
     )
-    for name, why in lacking.items():
-        if any(shard.split == f"{name}.parquet" for shard in shards):
-            warnings.warn(_of_what_is_left(name, why), stacklevel=2)
-    return shards
-
-
-def _of_what_is_left(name: str, why: str) -> str:
-    """The warning that a split is read as the examples that its files have."""
-    return (
-        f"{why} (TFDS loses examples when it writes more than 100 to a parquet file); "
-        "those that are there are read. They are numbered without the lost ones, so "
-        f"that their ids, `{name}.parquet-0` and so on, are not those of the data set "
-        "in another format. Prepare it as array_record to have all, or give `ids=` the "
-        "name of a feature."
-    )
-
-
-def _with_parquet_lengths(splits: Any) -> tuple[Any, dict[str, str]]:
-    """The splits by what their parquet files hold, and in which that is not all.
-
-    TFDS 4.9.10 leaves out every second hundred of the examples when it writes a parquet
-    file, and lists all of them.
-    """
-    import tensorflow_datasets as tfds
-
-    counted, lacking = [], {}
-    for each in splits.values():
-        paths = [os.fspath(path) for path in each.filepaths]
-        is_plain = type(each) is tfds.core.SplitInfo
-        if not is_plain or not all(os.path.exists(path) for path in paths):
-            counted.append(each)
-            continue
-        lengths = [num_parquet_records(path) for path in paths]
-        if lengths != list(each.shard_lengths):
-            lacking[each.name] = (
-                f"the files of split `{each.name}` hold {sum(lengths)} examples, not "
-                f"the {sum(each.shard_lengths)} of dataset_info.json"
-            )
-        counted.append(dataclasses.replace(each, shard_lengths=lengths))
-    return tfds.core.SplitDict(counted), lacking

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 import invert_jax
 from invert_jax.concepts.files.reading import from_file
 from invert_jax.concepts.table import Concepts
-from tests.concepts.files.written_files import written
+from tests.concepts.files.written_files import spoiled, written
 from tests.concepts.random_tables import ids_of
 
 
@@ -273,13 +273,6 @@ def test_a_damaged_file_gives_concepts_or_an_error_that_names_it(kind, tmp_path,
     assert num_refused > NUM_TRIALS // 3
 
 
-ODD_VALUES: list[Any] = [
-    None, True, False, -1, 0, 1, 2**31, 2**63, 2**80, 0.5, 1e308, float("nan"),
-    float("inf"), "", " ", "a", "\ud800", "\0", [], [1], [[]], [[1, 0]], ["a", "a"],
-    {}, {"id": 1}, {"a": []}, [None], [{}], [True], ["a", 1],
-]  # fmt: skip
-
-
 JSON_CONTENTS: dict[str, Any] = {
     "masks": {"names": ["a", "b"], "masks": [[1, 0], [0, 1]], "ids": ["x", "y"]},
     "labels": {"names": ["a", "b"], "labels": [1, 0], "descriptions": ["x", "y"]},
@@ -294,20 +287,6 @@ JSON_CONTENTS: dict[str, Any] = {
         "categories": [{"id": 1, "name": "a", "supercategory": "b"}],
     },
 }
-
-
-def spoiled(content, rng):
-    """The content with an odd value in the place of one of its parts."""
-    if not isinstance(content, dict | list) or not content or rng.random() < 0.15:
-        return ODD_VALUES[rng.integers(len(ODD_VALUES))]
-    if isinstance(content, list):
-        place = int(rng.integers(len(content)))
-        changed = spoiled(content[place], rng)
-        return [*content[:place], changed, *content[place + 1 :]]
-    key = list(content)[rng.integers(len(content))]
-    if rng.random() < 0.1:
-        return {name: part for name, part in content.items() if name != key}
-    return content | {key: spoiled(content[key], rng)}
 
 
 @pytest.mark.parametrize("kind", JSON_CONTENTS)

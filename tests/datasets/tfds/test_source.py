@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from invert_jax.concepts.tfds.gathering import from_tfds
 from invert_jax.datasets.tfds.inputs import tfds_batches
-from tests.concepts.files.test_damaged_files import spoiled
+from tests.concepts.files.written_files import spoiled
 from tests.datasets.tfds.prepared_datasets import by_hand, png, prepared, record_of
 
 f = tfds.features
