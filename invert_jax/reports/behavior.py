@@ -45,7 +45,7 @@ class Behavior(NamedTuple):
         bottom: Fewer samples of the other end.
         bottom_values: Their activations.
         bottom_inside: Whether the formula holds on them.
-        without: AUROC of the best formula without each literal; nan where it has but
+        without: Score of the best formula without each literal; nan where it has but
             one, or what is left holds always or never.
     """
 

@@ -25,7 +25,7 @@ class Side(NamedTuple):
         unit: Name of the unit.
         link: Its place in the page, if it is there.
         formula: In words.
-        score: AUROC.
+        score: Of the search.
         held_out: Held-out score.
         interval: Its 95 % interval.
     """
@@ -67,7 +67,8 @@ def comparison_sections(comparison, layers: list[LayerInputs]) -> list[dict]:
 
 def _section(comparison: Comparison, layers: list[LayerInputs]) -> dict:
     pairs = comparison.order[:ROWS_SHOWN].tolist()
-    links = [_links(each, layers) for each in (comparison.a, comparison.b)]
+    sides = (comparison.a, comparison.b)
+    links = [_links(each, layers) for each in sides]
     rows = [
         {
             "outcome": str(comparison.outcome[pair]),
@@ -80,6 +81,7 @@ def _section(comparison: Comparison, layers: list[LayerInputs]) -> dict:
     ]
     return {
         "names": [well_formed(name) for name in comparison.names],
+        "score_names": [each.score_name for each in sides],
         "by_neuron": comparison.match == "neuron",
         "counts": [
             (outcome, well_formed(comparison.said(outcome)), count)
@@ -113,14 +115,14 @@ def _side(explanations: Explanations, position: int, link: str | None) -> Side:
         well_formed(row.unit),
         "" if link is None else f"{link}{explanations.neurons[position]}",
         well_formed(row.formula),
-        row.cells.get("AUROC", ""),
+        row.cells.get(explanations.score_name, ""),
         row.cells.get("held out", ""),
         row.cells.get("95 %", "").replace(" to ", "\u2013"),
     )
 
 
 def _medians(comparison: Comparison) -> tuple[str, str] | None:
-    """Median AUROC of the pairs that have a label on both sides, of either side."""
+    """Median score of the pairs that have a label on both sides, of either side."""
     both = np.isin(comparison.outcome, (KEPT, CHANGED))
     if not both.any():
         return None

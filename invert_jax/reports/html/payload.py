@@ -26,6 +26,7 @@ def layer_payload(
     return {
         "name": layer.name,
         "sign": explanations.settings.sign,
+        "scoreName": explanations.score_name,
         "numSamples": explanations.num_samples,
         "neurons": packed(explanations.neurons, "i4"),
         "names": None if plain else names,

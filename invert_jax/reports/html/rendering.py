@@ -14,13 +14,16 @@ from invert_jax.reports.behavior import Behavior
 from invert_jax.reports.html.encoding import packed, script_json, well_formed
 from invert_jax.reports.html.payload import among_all
 from invert_jax.reports.html.pictures import Pictures
-from invert_jax.reports.html.sentences import run_sentences
+from invert_jax.reports.html.sentences import run_sentences, score_meanings
 from invert_jax.reports.material import LayerInputs
 from invert_jax.reports.summary import Summary
 from invert_jax.version import VERSION
 
 IMAGES_AT_ONCE = 100
-SCRIPTS = ("data", "charts", "samples", "table", "card", "summary", "page")
+SCRIPTS = (
+    "layer", "elements", "numbers", "formulas", "charts", "samples", "table", "card",
+    "summary", "page",
+)  # fmt: skip
 STYLES = ("page", "parts")
 PACKAGE = "invert_jax.reports.html"
 
@@ -88,6 +91,7 @@ def rendered(
             for each in layers
         ],
         notes=notes,
+        score_meanings=score_meanings(each.inputs.explanations for each in layers),
         style=style,
         script=script,
         style_hash=_hash(style),

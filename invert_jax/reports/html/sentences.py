@@ -1,11 +1,18 @@
 """The sentences of the page: what was run, and what could not be shown."""
 
+from collections.abc import Iterable
 from pathlib import PurePath
 
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.reports.html.pictures import Pictures
 from invert_jax.reports.material import LayerInputs
 
+# What the scores say, by their names.
+MEANINGS = {
+    "AUROC": "AUROC is the probability that a unit is higher on a sample where its "
+    "formula holds than on one where it does not, where equal activations count half; "
+    "one half is no relation.",
+}
 RECORDED = ("model", "data", "preprocessing", "activations_at", "concepts_at")
 
 
@@ -50,6 +57,12 @@ def run_sentences(name: str, explanations: Explanations) -> list[str]:
         if key in explanations.sources
     ]
     return sentences + [f"Made of {'; '.join(recorded)}."] * bool(recorded)
+
+
+def score_meanings(layers: Iterable[Explanations]) -> list[str]:
+    """What each of the scores in the page says, once."""
+    names = dict.fromkeys(each.score_name for each in layers)
+    return [MEANINGS[name] for name in names]
 
 
 def missing_notes(

@@ -177,7 +177,7 @@ def test_equal_activations_are_said_to_count_half(browser, full_page):
 
 def test_a_concept_of_the_bar_chart_filters_the_table(browser, full_page, run):
     open_page(browser, full_page)
-    bar = browser.find_element(By.CSS_SELECTOR, ".concept-bars button")
+    bar = browser.find_element(By.CSS_SELECTOR, ".bar-chart button")
     name = bar.find_element(By.CSS_SELECTOR, ".name").get_attribute("textContent")
     bar.click()
     using = [

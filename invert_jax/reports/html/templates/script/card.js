@@ -29,11 +29,11 @@ function verdict(layer, unit, found, actions) {
     return [make("p", { class: "lead" }, why)];
   }
   const formula = make("p", { class: "lead" }, formulaNode(layer, layer.formula(unit), actions.concept));
-  const auroc = layer.scoreOf(unit, 0);
+  const value = layer.scoreOf(unit, 0);
   const support = layer.supportOf(unit, 0);
   const sentences = [
     `It holds on ${whole(support)} of ${plural(layer.numSamples, "sample")} (${percent(support / layer.numSamples)}). `,
-    `Of all pairs of one of them and one of the rest, the unit is ${auroc >= 0.5 ? "higher" : "lower"} on the first in ${percent(auroc >= 0.5 ? auroc : 1 - auroc)}, ties counted half (AUROC ${score(auroc)}).`,
+    `Of all pairs of one of them and one of the rest, the unit is ${value >= 0.5 ? "higher" : "lower"} on the first in ${percent(value >= 0.5 ? value : 1 - value)}, ties counted half (${layer.scoreName} ${score(value)}).`,
   ];
   const heldOut = layer.evidence("heldOut");
   const interval = layer.evidence("interval");
@@ -85,7 +85,7 @@ function samplesPart(layer, unit, which) {
   const found = samplesOf(layer, unit, which);
   if (!found.length) return null;
   const tiles = make("ol", { class: samples.hasImages ? "tiles" : "tiles words" }, found.map((each) => sampleTile(layer, unit, each, which)));
-  const isLowest = (which === "top") === (layer.data.sign === "negative");
+  const isLowest = (which === "top") === layer.isNegative;
   const lowest = unpack(layer.behavior.numLowest)[unit];
   const inside = found.filter((each) => each.inside).length;
   const room = layer.behavior[which].shape[1];
@@ -120,7 +120,7 @@ function worthPart(layer, unit) {
   const values = unpack(packedWorth);
   const width = packedWorth.shape[1];
   const all = heldOut ? layer.evidence("heldOut")[unit] : layer.scoreOf(unit, 0);
-  const sign = layer.data.sign === "negative" ? -1 : 1;
+  const sign = layer.isNegative ? -1 : 1;
   const losses = formula.map((_, place) => sign * (all - values[unit * width + place]));
   const most = Math.max(...losses.filter((loss) => !Number.isNaN(loss)), 1e-9);
   const rows = formula.map(([concept, negated, operator], place) => {
@@ -137,7 +137,7 @@ function worthPart(layer, unit) {
       make("td", { class: "track", "aria-hidden": "true" }, bar));
   });
   return part(`What each literal is worth${heldOut ? ", held out" : ""}`, make("table", { class: "small" },
-    tableHead(["Literal"], ["AUROC without it", "Worth"], make("td", { class: "track-head" })),
+    tableHead(["Literal"], [`${layer.scoreName} without it`, "Worth"], make("td", { class: "track-head" })),
     make("tbody", {}, rows)));
 }
 
@@ -151,8 +151,8 @@ function beamRows(layer, unit, step, ranks) {
     make("td", { class: "num" }, whole(layer.supportOf(unit, rank, step)))));
 }
 
-function formulasTable(...bodies) {
-  return make("table", { class: "small" }, tableHead(["Formula"], ["AUROC", "Samples"]), ...bodies);
+function formulasTable(layer, ...bodies) {
+  return make("table", { class: "small" }, tableHead(["Formula"], [layer.scoreName, "Samples"]), ...bodies);
 }
 
 const filled = (layer, unit, step) => Array.from({ length: layer.beam }, (_, rank) => rank)
@@ -162,13 +162,13 @@ function beamPart(layer, unit) {
   const step = layer.steps - 1;
   const ranks = filled(layer, unit, step).slice(1);
   if (!ranks.length) return null;
-  return part("Next best formulas", formulasTable(make("tbody", {}, beamRows(layer, unit, step, ranks))));
+  return part("Next best formulas", formulasTable(layer, make("tbody", {}, beamRows(layer, unit, step, ranks))));
 }
 
 // What each further literal buys: the best formula of at most 1, 2, ... literals.
 function lengthsPart(layer, unit) {
   if (layer.steps < 2) return null;
-  const sign = layer.data.sign === "negative" ? -1 : 1;
+  const sign = layer.isNegative ? -1 : 1;
   const rows = [];
   for (let step = 0; step < layer.steps; step++) {
     if (layer.supportOf(unit, 0, step) === 0) continue;
@@ -181,7 +181,7 @@ function lengthsPart(layer, unit) {
       make("td", { class: "num" }, isSame || Number.isNaN(gain) ? "" : signed(gain))));
   }
   return part("The best of each length", make("table", { class: "small" },
-    tableHead(["Literals", "Formula"], ["AUROC", "Gain"]),
+    tableHead(["Literals", "Formula"], [layer.scoreName, "Gain"]),
     make("tbody", {}, rows)));
 }
 
@@ -195,7 +195,7 @@ function wholeBeamPart(layer, unit) {
       make("tr", {}, make("th", { scope: "rowgroup", colspan: "3" }, `At most ${plural(step + 1, "literal")}`)),
       beamRows(layer, unit, step, ranks)));
   }
-  return make("details", { class: "part" }, make("summary", {}, "All formulas that the search kept, by length"), formulasTable(...bodies));
+  return make("details", { class: "part" }, make("summary", {}, "All formulas that the search kept, by length"), formulasTable(layer, ...bodies));
 }
 
 function namesPart(layer, unit) {

@@ -1,13 +1,7 @@
-// Charts as SVG. Each has a text that says what it shows.
+// Charts: curves and histograms as SVG, each with a text that says what it shows, and
+// bars as lists of buttons.
 
-const SVG = "http://www.w3.org/2000/svg";
-
-function svg(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
+const NUM_BARS_SHOWN = 12;
 
 function chart(width, height, label, ...children) {
   return svg("svg", {
@@ -17,6 +11,11 @@ function chart(width, height, label, ...children) {
 
 const text = (x, y, value, attributes) => svg("text", { x, y, ...attributes }, value);
 const line = (x1, y1, x2, y2, name) => svg("line", { x1, y1, x2, y2, class: name });
+
+// A line across, with its value at the left.
+function gridLine(drawing, left, right, y, value) {
+  drawing.append(line(left, y, right, y, "grid"), text(left - 5, y + 3.5, value, { class: "tick end" }));
+}
 
 // Steps over equal bins, closed down to the axis.
 function steps(values, x, y, floor) {
@@ -42,14 +41,9 @@ function distributionChart(layer, unit) {
   const ticks = [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.002, 0.0005].filter((tick) => tick <= most);
   const kept = [];
   for (const tick of ticks) if (!kept.length || y(tick) - y(kept[kept.length - 1]) > 22) kept.push(tick);
-  const label = layer.behavior.hasSupport
-    ? `Distribution of the activation of unit ${layer.neurons[unit]}, from ${number(low)} to ${number(high)}, where the formula holds and where it does not`
-    : `Distribution of the activation of unit ${layer.neurons[unit]}, from ${number(low)} to ${number(high)}`;
-  const drawing = chart(380, 204, label);
-  for (const tick of kept) {
-    drawing.append(line(left, y(tick), right, y(tick), "grid"));
-    drawing.append(text(left - 5, y(tick) + 3.5, roundPercent(tick), { class: "tick end" }));
-  }
+  const where = behavior.hasSupport ? ", where the formula holds and where it does not" : "";
+  const drawing = chart(380, 204, `Distribution of the activation of unit ${layer.neurons[unit]}, from ${number(low)} to ${number(high)}${where}`);
+  for (const tick of kept) gridLine(drawing, left, right, y(tick), roundPercent(tick));
   drawing.append(svg("path", { d: steps(outside, x, y, bottom), class: "outside" }));
   if (behavior.hasSupport) drawing.append(svg("path", { d: steps(inside, x, y, bottom), class: "inside" }));
   drawing.append(line(left, bottom, right, bottom, "axis"));
@@ -71,12 +65,10 @@ function rocChart(layer, unit) {
   const x = (rate) => left + (right - left) * rate;
   const y = (rate) => bottom - (bottom - top) * rate;
   const path = rates.map((rate, at) => `L ${x(rate).toFixed(1)} ${y(values[at]).toFixed(1)}`).join(" ");
-  const auroc = layer.scoreOf(unit, 0);
-  const drawing = chart(212, 204, `ROC curve of unit ${layer.neurons[unit]}, AUROC ${score(auroc)}`);
+  const drawing = chart(212, 204, `ROC curve of unit ${layer.neurons[unit]}, ${layer.scoreName} ${score(layer.scoreOf(unit, 0))}`);
   for (const tick of [0, 0.5, 1]) {
-    drawing.append(line(left, y(tick), right, y(tick), "grid"), line(x(tick), top, x(tick), bottom, "grid"));
-    drawing.append(text(left - 5, y(tick) + 3.5, String(tick), { class: "tick end" }));
-    drawing.append(text(x(tick), bottom + 14, String(tick), { class: "tick middle" }));
+    gridLine(drawing, left, right, y(tick), String(tick));
+    drawing.append(line(x(tick), top, x(tick), bottom, "grid"), text(x(tick), bottom + 14, String(tick), { class: "tick middle" }));
   }
   drawing.append(svg("path", { d: `M ${x(0)} ${y(0)} ${path} L ${x(1)} ${y(0)} Z`, class: "under" }));
   drawing.append(line(x(0), y(0), x(1), y(1), "diagonal"));
@@ -91,9 +83,8 @@ function rocChart(layer, unit) {
 function scoreHistogram(layer, chooseLeast) {
   const found = Array.from({ length: layer.size }, (_, unit) => unit).filter((unit) => !Number.isNaN(layer.scoreOf(unit, 0)));
   const values = found.map((unit) => layer.scoreOf(unit, 0));
-  const negative = layer.data.sign === "negative";
   const [lowest, highest] = values.reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [1, 0]);
-  const [least, greatest] = negative ? [lowest, highest] : [Math.min(lowest, 0.98), 1];
+  const [least, greatest] = layer.isNegative ? [lowest, highest] : [Math.min(lowest, 0.98), 1];
   const width = Math.max(0.001, roundStep(Math.max(greatest - least, 0.02), 24));
   const first = Math.floor(least / width + 1e-6);
   const bins = Math.max(1, Math.ceil(greatest / width - 1e-6) - first);
@@ -106,12 +97,9 @@ function scoreHistogram(layer, chooseLeast) {
   const [left, right, top, bottom] = [34, 372, 12, 150];
   const x = (bin) => left + ((right - left) * bin) / bins;
   const y = (count) => bottom - ((bottom - top) * count) / most;
-  const drawing = chart(380, 184, `Histogram of the best AUROC of ${plural(layer.size, "unit")}`);
+  const drawing = chart(380, 184, `Histogram of the best ${layer.scoreName} of ${plural(layer.size, "unit")}`);
   const rise = Math.max(1, roundStep(most, 4));
-  for (let tick = 0; tick <= most; tick += rise) {
-    drawing.append(line(left, y(tick), right, y(tick), "grid"));
-    drawing.append(text(left - 5, y(tick) + 3.5, whole(tick), { class: "tick end" }));
-  }
+  for (let tick = 0; tick <= most; tick += rise) gridLine(drawing, left, right, y(tick), whole(tick));
   for (let bin = 0; bin < bins; bin++) {
     const start = (first + bin) * width;
     const bar = (low, high, name) => svg("rect", {
@@ -119,7 +107,7 @@ function scoreHistogram(layer, chooseLeast) {
     });
     const group = svg("g", {}, bar(0, labeled[bin], "bar"), bar(labeled[bin], labeled[bin] + other[bin], "bar faint"));
     group.append(svg("title", {}, `${plural(labeled[bin] + other[bin], "unit")} from ${start.toFixed(3)} to ${(start + width).toFixed(3)}`));
-    if (!negative && labeled[bin] + other[bin]) {
+    if (!layer.isNegative && labeled[bin] + other[bin]) {
       group.setAttribute("class", "link");
       group.addEventListener("click", () => chooseLeast(start));
     }
@@ -131,7 +119,7 @@ function scoreHistogram(layer, chooseLeast) {
     const place = x((at * step) / width - first);
     drawing.append(text(place, bottom + 14, (at * step).toFixed(step < 0.0099 ? 3 : 2), { class: `tick ${place > right - 8 ? "end" : "middle"}` }));
   }
-  drawing.append(text((left + right) / 2, bottom + 28, "AUROC of the best formula", { class: "tick middle" }));
+  drawing.append(text((left + right) / 2, bottom + 28, `${layer.scoreName} of the best formula`, { class: "tick middle" }));
   return drawing;
 }
 
@@ -148,11 +136,10 @@ function lengthChart(layer) {
   const x = (at) => (count === 1 ? (left + right) / 2 : left + 14 + ((right - left - 28) * at) / (count - 1));
   const y = (value) => bottom - ((bottom - top) * (value - low)) / (high - low);
   const medians = quartiles.map((each) => each[1]);
-  const label = `Median AUROC by most literals: ${medians.map((each, at) => `${at + 1}: ${score(each)}`).join(", ")}`;
+  const label = `Median ${layer.scoreName} by most literals: ${medians.map((each, at) => `${at + 1}: ${score(each)}`).join(", ")}`;
   const drawing = chart(258, 184, label);
   for (let tick = low; tick <= high + 1e-6; tick += step) {
-    drawing.append(line(left, y(tick), right, y(tick), "grid"));
-    drawing.append(text(left - 5, y(tick) + 3.5, tick.toFixed(step < 0.0099 ? 3 : 2), { class: "tick end" }));
+    gridLine(drawing, left, right, y(tick), tick.toFixed(step < 0.0099 ? 3 : 2));
   }
   const upper = quartiles.map((each, at) => `${x(at)} ${y(each[2])}`);
   const lower = quartiles.map((each, at) => `${x(at)} ${y(each[0])}`).reverse();
@@ -166,4 +153,43 @@ function lengthChart(layer) {
   });
   drawing.append(text((left + right) / 2, bottom + 28, "most literals", { class: "tick middle" }));
   return drawing;
+}
+
+// One row of a bar chart: a button with a name, its bars as long as their counts, and
+// what they count.
+function barRow({ name, title, counts, most, label = whole(counts.solid), isMore = false, onclick }) {
+  const bars = Object.entries(counts).map(([kind, count]) => {
+    const bar = make("span", { class: kind });
+    bar.style.width = `${(100 * count) / most}%`;
+    return bar;
+  });
+  return make("li", { class: isMore ? "more" : null }, make("button", { type: "button", title, onclick },
+    make("bdi", { class: "name" }, name), make("span", { class: "bars", "aria-hidden": "true" }, bars),
+    make("span", { class: "count" }, label)));
+}
+
+// Concepts by the number of units that name them, as Network Dissection draws it.
+function conceptBars(layer, choose) {
+  const { bars } = layer.data.summary;
+  const most = Math.max(...bars.map(([, plain, negated]) => plain + negated), 1);
+  return make("ul", { class: "bar-chart" }, bars.map(([concept, plain, negated], at) => {
+    const name = layer.concepts[concept].name;
+    return barRow({
+      name, title: `${name}: named by ${plural(plain, "unit")}, negated by ${whole(negated)}`,
+      counts: { solid: plain, open: negated }, most,
+      label: negated ? `${whole(plain)} + ${whole(negated)}` : whole(plain),
+      isMore: at >= NUM_BARS_SHOWN, onclick: () => choose(concept),
+    });
+  }));
+}
+
+// How many labels have 1, 2, ... literals.
+function lengthBars(layer, choose) {
+  const counts = layer.data.summary.byLength;
+  const most = Math.max(...counts);
+  if (!most) return null;
+  return make("ul", { class: "bar-chart lengths", "aria-label": "Units by the length of their label" }, counts.map((count, at) => {
+    const name = plural(at + 1, "literal");
+    return barRow({ name, title: `Units whose label has ${name}`, counts: { solid: count }, most, onclick: () => choose(at + 1) });
+  }));
 }

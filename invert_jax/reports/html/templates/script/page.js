@@ -28,7 +28,7 @@ function showLayer(at) {
     make("option", { value: "" }, all), ...values.map(([value, label]) => make("option", { value }, label)));
   options(element("status"), "all", layer.data.statuses.map((each) => [each, statusWords(each)]));
   options(element("length"), "all", Array.from({ length: layer.length }, (_, at) => [String(at + 1), String(at + 1)]));
-  element("least-label").firstChild.textContent = layer.data.sign === "negative" ? "AUROC up to " : "AUROC from ";
+  element("least-label").firstChild.textContent = `${layer.scoreName} ${layer.isNegative ? "up to" : "from"} `;
   renderSummary(element("summary"), layer, {
     concept: chooseConcept,
     status: (status) => { element("status").value = status; filter(); toUnits(); },
@@ -65,8 +65,7 @@ function filter() {
   const status = element("status").value;
   const length = Number(element("length").value);
   const least = element("least").value === "" ? null : Number(element("least").value);
-  const exceeds = (value) => (negative ? value <= least + ROUNDING : value >= least - ROUNDING);
-  const negative = layer.data.sign === "negative";
+  const exceeds = (value) => (layer.isNegative ? value <= least + ROUNDING : value >= least - ROUNDING);
   const found = [];
   for (let unit = 0; unit < layer.size; unit++) {
     if (status && layer.statusOf(unit) !== status) continue;

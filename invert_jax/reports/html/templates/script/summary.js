@@ -1,10 +1,8 @@
 // The layer at a glance.
 
-const NUM_BARS_SHOWN = 12;
-
 function renderSummary(element, layer, actions) {
   const figures = make("div", { class: "overview" },
-    make("div", { class: "panel" }, statusPart(layer, actions), scoresPart(layer, actions)),
+    make("div", { class: "panel" }, statusPart(layer, actions), make("figure", {}, scoreHistogram(layer, actions.least))),
     conceptsPart(layer, actions), lengthPart(layer, actions));
   element.replaceChildren(figures);
   const undetected = undetectedPart(layer);
@@ -31,7 +29,7 @@ function keyFigures(layer) {
   const heldOut = layer.evidence("heldOut");
   const figure = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
   return make("dl", { class: "key-figures", "aria-label": "Medians of the labeled units" },
-    figure("median AUROC", score(median(labeled.map((unit) => layer.scoreOf(unit, 0))))),
+    figure(`median ${layer.scoreName}`, score(median(labeled.map((unit) => layer.scoreOf(unit, 0))))),
     heldOut ? figure("held out", score(median(labeled.map((unit) => heldOut[unit])))) : null,
     figure("holds on", percent(median(labeled.map((unit) => layer.supportOf(unit, 0))) / layer.numSamples)));
 }
@@ -42,28 +40,10 @@ function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-function scoresPart(layer, actions) {
-  return make("figure", {}, scoreHistogram(layer, actions.least));
-}
-
-// Concepts by the number of units that name them, as Network Dissection draws it.
 function conceptsPart(layer, actions) {
   const { bars, numConcepts, numUndetected } = layer.data.summary;
   if (!bars.length) return null;
-  const most = Math.max(...bars.map(([, plain, negated]) => plain + negated), 1);
-  const rows = bars.map(([concept, plain, negated], at) => {
-    const [solid, open] = [make("span", { class: "solid" }), make("span", { class: "open" })];
-    solid.style.width = `${(100 * plain) / most}%`;
-    open.style.width = `${(100 * negated) / most}%`;
-    const label = negated ? `${whole(plain)} + ${whole(negated)}` : whole(plain);
-    const name = layer.concepts[concept].name;
-    return make("li", { class: at >= NUM_BARS_SHOWN ? "more" : "" }, make("button", {
-      type: "button", onclick: () => actions.concept(concept),
-      title: `${name}: named by ${plural(plain, "unit")}, negated by ${whole(negated)}`,
-    }, make("bdi", { class: "name" }, name), make("span", { class: "bars", "aria-hidden": "true" }, solid, open),
-    make("span", { class: "count" }, label)));
-  });
-  const list = make("ul", { class: "concept-bars" }, rows);
+  const list = conceptBars(layer, actions.concept);
   const more = bars.length > NUM_BARS_SHOWN ? make("button", {
     type: "button", class: "quiet", "aria-expanded": "false",
     onclick: (event) => {
@@ -82,21 +62,7 @@ function lengthPart(layer, actions) {
   if (!drawing) return null;
   return make("div", { class: "panel" }, make("h3", {}, "Length and gain"),
     make("p", { class: "legend" }, make("span", { class: "key line" }, "median unit"), make("span", { class: "key band" }, "middle half")),
-    make("figure", {}, drawing), lengthBars(layer, actions));
-}
-
-// How many labels have 1, 2, ... literals.
-function lengthBars(layer, actions) {
-  const counts = layer.data.summary.byLength;
-  const most = Math.max(...counts);
-  if (!most) return null;
-  return make("ul", { class: "concept-bars lengths", "aria-label": "Units by the length of their label" }, counts.map((count, at) => {
-    const bar = make("span", { class: "solid" });
-    bar.style.width = `${(100 * count) / most}%`;
-    return make("li", {}, make("button", { type: "button", title: `Units whose label has ${plural(at + 1, "literal")}`, onclick: () => actions.length(at + 1) },
-      make("span", { class: "name" }, plural(at + 1, "literal")), make("span", { class: "bars", "aria-hidden": "true" }, bar),
-      make("span", { class: "count" }, whole(count))));
-  }));
+    make("figure", {}, drawing), lengthBars(layer, actions.length));
 }
 
 function undetectedPart(layer) {

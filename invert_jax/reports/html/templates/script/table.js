@@ -13,7 +13,7 @@ class UnitTable {
     this.body = this.table.tBodies[0];
     this.columns = columnsOf(layer);
     this.key = "score";
-    this.descending = layer.data.sign !== "negative";
+    this.descending = !layer.isNegative;
     this.order = [];
     this.rows = new Map();
     this.current = -1;
@@ -21,7 +21,7 @@ class UnitTable {
     this.measure();
   }
 
-  // A narrow table has two lines for a formula; the same width is in parts.css.
+  // A narrow table has two lines for a formula; the same width is in table.css.
   measure() {
     const wide = samples.hasImages && this.layer.behavior ? 46 : 36;
     this.rowHeight = this.viewport.clientWidth <= 560 ? 58 : wide;
@@ -192,7 +192,7 @@ function columnsOf(layer) {
   }
   if (layer.behavior && samples.hasImages) {
     columns.push({
-      key: "pictures", label: layer.data.sign === "negative" ? "Lowest on" : "Highest on",
+      key: "pictures", label: layer.isNegative ? "Lowest on" : "Highest on",
       cell: (unit) => samplesOf(layer, unit, "top").slice(0, 5).map((each) => samples.image(each.sample, 36)),
     });
   }
@@ -206,8 +206,8 @@ function columnsOf(layer) {
       return node;
     },
   }, {
-    key: "score", label: "AUROC", hint: "How well the unit tells where the formula holds; 0.5 is no relation",
-    descending: layer.data.sign !== "negative", value: (unit) => layer.scoreOf(unit, 0),
+    key: "score", label: layer.scoreName, hint: "How well the unit tells where the formula holds; 0.5 is no relation",
+    descending: !layer.isNegative, value: (unit) => layer.scoreOf(unit, 0),
     cell: (unit) => meter(layer.scoreOf(unit, 0)),
   });
   const heldOut = layer.evidence("heldOut");
@@ -215,7 +215,7 @@ function columnsOf(layer) {
   if (heldOut) {
     columns.push({
       key: "heldout", label: "Held out", hint: "The same on samples that the search has not seen, with its 95% interval",
-      descending: layer.data.sign !== "negative", value: (unit) => heldOut[unit],
+      descending: !layer.isNegative, value: (unit) => heldOut[unit],
       cell: (unit) => [score(heldOut[unit]), interval && !Number.isNaN(interval[2 * unit])
         ? make("small", {}, ` ${interval[2 * unit].toFixed(2)}–${interval[2 * unit + 1].toFixed(2)}`) : ""],
     });
