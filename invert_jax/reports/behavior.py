@@ -5,7 +5,6 @@ distribution of its activation inside and outside the support, the ROC curve, an
 score of the formula without each of its literals.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
 from invert_jax.concepts.formula_masks import FormulaMasks
 from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.core.ranking import HostRanks, rank_host
-from invert_jax.engine.reading_layers import read_block
+from invert_jax.engine.reading_layers import read_block, read_blocks
 from invert_jax.reports.material import LayerInputs
 
 NUM_TOP, NUM_BOTTOM = 12, 6
@@ -73,11 +72,13 @@ def behavior_of(layer: LayerInputs, *, advance=lambda count: None) -> Behavior |
     """
     if layer.activations is None:
         return None
-    explanations = layer.explanations
+    explanations, activations = layer.explanations, layer.activations
     result = empty_behavior(explanations.num_neurons, explanations.max_length)
     masks = None if layer.concepts is None else FormulaMasks(layer.concepts)
+    size = max(1, BLOCK_NUMBERS // max(1, activations.num_samples))
+    blocks = read_blocks(activations, explanations.neurons, _to_read(layer), size)
     with ThreadPoolExecutor() as threads:
-        for start, block in _blocks(layer):
+        for start, block in blocks:
             ranks = threads.map(rank_host, block.T)
             for place, ranked in enumerate(ranks):
                 values = block[:, place]
@@ -90,9 +91,8 @@ def values_of(layer: LayerInputs, position: int) -> Float[np.ndarray, " samples"
     """Activation of one neuron on the samples that counted."""
     assert layer.activations is not None
     neuron = layer.explanations.neurons[position : position + 1]
-    everything = len(layer.samples) == layer.activations.num_samples
-    kept = None if everything else layer.samples
-    return read_block(layer.activations, neuron, kept)[:, 0].astype(np.float64)
+    block = read_block(layer.activations, neuron, _to_read(layer))
+    return block[:, 0].astype(np.float64)
 
 
 def formula_holds(layer: LayerInputs, position: int) -> Bool[np.ndarray, " samples"]:
@@ -126,16 +126,11 @@ def empty_behavior(num_neurons: int, max_length: int) -> Behavior:
     )
 
 
-def _blocks(layer: LayerInputs) -> Iterator[tuple[int, np.ndarray]]:
-    """Activations of some neurons at a time, of the samples that counted."""
+def _to_read(layer: LayerInputs) -> Int[np.ndarray, " samples"] | None:
+    """The samples that counted; None if all did, which needs no copy."""
     assert layer.activations is not None
-    neurons, samples = layer.explanations.neurons, layer.samples
-    size = max(1, BLOCK_NUMBERS // max(1, layer.activations.num_samples))
-    everything = len(samples) == layer.activations.num_samples
-    for start in range(0, len(neurons), size):
-        chosen = neurons[start : start + size]
-        kept = None if everything else samples
-        yield start, read_block(layer.activations, chosen, kept)
+    everything = len(layer.samples) == layer.activations.num_samples
+    return None if everything else layer.samples
 
 
 def _fill(
@@ -149,9 +144,8 @@ def _fill(
     """Write the row of one neuron."""
     numbers = values.astype(np.float64)
     inside = np.zeros(len(values), bool)
-    labeled = layer.explanations.lengths[position, -1, 0] > 0
     _check_ties(layer, position, ranks)
-    if masks is not None and labeled:
+    if masks is not None and layer.explanations.has_formula[position]:
         formula = layer.explanations.literals_at(position)
         inside = masks.of(*formula)[masks.row_of_sample]
         check_score(layer, position, ranks, inside)
@@ -161,28 +155,52 @@ def _fill(
         result.without[position] = layer.explanations.settings.how_to_score.score(
             *left, num_samples=layer.explanations.num_samples
         )
+    _fill_distribution(result, position, numbers, ranks, inside)
+    is_negative = layer.explanations.settings.sign == "negative"
+    _fill_samples(result, position, numbers, ranks, inside, is_negative)
+
+
+def _fill_distribution(
+    result: Behavior,
+    position: int,
+    numbers: Float[np.ndarray, " samples"],
+    ranks: HostRanks,
+    inside: Bool[np.ndarray, " samples"],
+) -> None:
+    """Where the activations of one neuron lie inside and outside the support."""
     ordered = numbers[ranks.order]
-    result.low[position], result.high[position] = ordered[0], ordered[-1]
-    result.num_lowest[position] = np.searchsorted(ordered, ordered[0], "right")
-    limits = (ordered[0], ordered[-1])
-    for name, chosen in (("inside", inside), ("outside", ~inside)):
-        getattr(result, name)[position] = shares(numbers[chosen], limits)
-    result.true_positive_rates[position] = np.rint(
-        255 * roc(ordered[::-1], inside[ranks.order[::-1]])
-    )
-    num_lowest = int(result.num_lowest[position])
-    if layer.explanations.settings.sign == "negative":
-        top = lowest(ranks, num_lowest, count=NUM_TOP)
-        bottom = highest(ranks, ordered, count=NUM_BOTTOM)
-    else:
-        top = highest(ranks, ordered, count=NUM_TOP)
-        bottom = lowest(ranks, num_lowest, count=NUM_BOTTOM)
+    low, high = ordered[[0, -1]].tolist()
+    result.low[position], result.high[position] = low, high
+    result.num_lowest[position] = np.searchsorted(ordered, low, "right")
+    result.inside[position] = shares(numbers[inside], (low, high))
+    result.outside[position] = shares(numbers[~inside], (low, high))
+    rates = roc(ordered[::-1], inside[ranks.order[::-1]])
+    result.true_positive_rates[position] = np.rint(255 * rates)
+
+
+def _fill_samples(
+    result: Behavior,
+    position: int,
+    numbers: Float[np.ndarray, " samples"],
+    ranks: HostRanks,
+    inside: Bool[np.ndarray, " samples"],
+    is_negative: bool,
+) -> None:
+    """The samples of one neuron's largest and smallest activations."""
+    num_lowest, ordered = int(result.num_lowest[position]), numbers[ranks.order]
+    num_low, num_high = (NUM_TOP, NUM_BOTTOM) if is_negative else (NUM_BOTTOM, NUM_TOP)
+    low = lowest(ranks, num_lowest, count=num_low)
+    high = highest(ranks, ordered, count=num_high)
+    top, bottom = (low, high) if is_negative else (high, low)
     # A unit that is silent on the rest is not high on some of them.
     top = top[numbers[top] != numbers[bottom[0]]]
-    for name, chosen in (("top", top), ("bottom", bottom)):
-        getattr(result, name)[position, : len(chosen)] = chosen
-        getattr(result, f"{name}_values")[position, : len(chosen)] = numbers[chosen]
-        getattr(result, f"{name}_inside")[position, : len(chosen)] = inside[chosen]
+    for chosen, samples, values, is_inside in (
+        (top, result.top, result.top_values, result.top_inside),
+        (bottom, result.bottom, result.bottom_values, result.bottom_inside),
+    ):
+        samples[position, : len(chosen)] = chosen
+        values[position, : len(chosen)] = numbers[chosen]
+        is_inside[position, : len(chosen)] = inside[chosen]
 
 
 def shares(

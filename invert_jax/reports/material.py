@@ -1,6 +1,6 @@
 """What a report is made of, checked to be of one run before anything is drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +36,18 @@ class LayerInputs(NamedTuple):
     samples: Int[np.ndarray, " samples"]
     num_all: int
     ids: np.ndarray | None
+
+
+def sample_indices(
+    layer: LayerInputs, positions: Int[np.ndarray, "units few"]
+) -> Int[np.ndarray, "units few"]:
+    """Indices among all samples, of positions among those that counted; -1 stays."""
+    return np.where(positions < 0, -1, layer.samples[np.maximum(positions, 0)])
+
+
+def shared_ids(layers: Iterable[LayerInputs]) -> np.ndarray | None:
+    """Ids of the samples that all layers share; None where there are none."""
+    return next((each.ids for each in layers if each.ids is not None), None)
 
 
 def checked_layers(explanations, activations, concepts) -> list[LayerInputs]:

@@ -14,16 +14,22 @@ from invert_jax.reports.behavior import behavior_of
 from invert_jax.reports.html.comparison_section import comparison_sections
 from invert_jax.reports.html.encoding import packed
 from invert_jax.reports.html.heat import MAX_SIDE, MapReader
-from invert_jax.reports.html.payload import among_all, layer_payload
+from invert_jax.reports.html.payload import layer_payload
 from invert_jax.reports.html.pictures import ImageReader, Pictures, select_pictures
 from invert_jax.reports.html.rendering import (
-    Layer,
+    PageLayer,
     make_environment,
     rendered,
+    shown_samples,
     write_page,
 )
 from invert_jax.reports.html.sentences import missing_notes
-from invert_jax.reports.material import LayerInputs, checked_layers
+from invert_jax.reports.material import (
+    LayerInputs,
+    checked_layers,
+    sample_indices,
+    shared_ids,
+)
 from invert_jax.reports.summary import summary_of
 
 IMAGE_BUDGET = 30_000_000
@@ -99,57 +105,44 @@ def report(
         show=progress,
     ) as advance:
         layers = [
-            Layer(
+            PageLayer(
                 each,
                 behavior_of(each, advance=advance),
                 summary_of(each.explanations),
+                reader,
             )
-            for each in inputs
+            for each, reader in zip(inputs, map_readers, strict=True)
         ]
     pictures = select_pictures(image_reader, wanted_samples(layers), budget=budget)
     payloads = [
         layer_payload(each.inputs, each.behavior, each.summary)
-        | {"maps": _maps(each, reader, pictures, budget=budget // len(layers))}
-        for each, reader in zip(layers, map_readers, strict=True)
+        | {"maps": _maps(each, pictures, budget=budget // len(layers))}
+        for each in layers
     ]
     notes = [
         missing_notes(
             each.inputs,
             pictures,
             has_images=image_reader is not None,
-            has_maps=reader is not None,
+            has_maps=each.maps is not None,
         )
-        for each, reader in zip(layers, map_readers, strict=True)
+        for each in layers
     ]
     text = rendered(environment, title, layers, payloads, pictures, notes, compared)
     write_page(path, text)
     return path
 
 
-def wanted_samples(layers: list[Layer]) -> Iterator[int]:
+def wanted_samples(layers: list[PageLayer]) -> Iterator[int]:
     """The samples whose images are wanted: those of the best labels first."""
-    units = []
-    for place, (inputs, behavior, _) in enumerate(layers):
-        if behavior is None:
-            continue
-        merits = merits_of(inputs.explanations).tolist()
-        units += [(-each, unit, place) for unit, each in enumerate(merits)]
-    shown = [
-        None
-        if each.behavior is None
-        else np.concatenate(
-            [
-                among_all(each.inputs, each.behavior.top),
-                among_all(each.inputs, each.behavior.bottom),
-            ],
-            axis=1,
-        )
-        for each in layers
+    units = [
+        (-merit, unit, place)
+        for place, each in enumerate(layers)
+        for unit, merit in enumerate(merits_of(each.inputs.explanations).tolist())
     ]
+    samples = [shown_samples(each) for each in layers]
     for _, unit, place in sorted(units):
-        samples = shown[place]
-        assert samples is not None
-        yield from (each for each in samples[unit].tolist() if each >= 0)
+        yield from (each for each in samples[place][unit].tolist() if each >= 0)
 
 
 def merits_of(explanations: Explanations) -> Float[np.ndarray, " units"]:
@@ -179,8 +172,7 @@ def _image_reader(images, layers: list[LayerInputs]) -> ImageReader | None:
     """The images of the samples that all layers share."""
     if images is None:
         return None
-    ids = next((each.ids for each in layers if each.ids is not None), None)
-    return ImageReader(images, num_samples=layers[0].num_all, ids=ids)
+    return ImageReader(images, num_samples=layers[0].num_all, ids=shared_ids(layers))
 
 
 def _map_readers(maps, layers: list[LayerInputs]) -> list[MapReader | None]:
@@ -211,15 +203,13 @@ def _map_readers(maps, layers: list[LayerInputs]) -> list[MapReader | None]:
     ]
 
 
-def _maps(
-    layer: Layer, reader: MapReader | None, pictures: Pictures, *, budget: int
-) -> dict | None:
+def _maps(layer: PageLayer, pictures: Pictures, *, budget: int) -> dict | None:
     """Maps of the units of which any top image is in the page, the best that fit."""
-    if reader is None or layer.behavior is None or not pictures.samples:
+    if layer.maps is None or layer.behavior is None or not pictures.samples:
         return None
     if layer.inputs.explanations.settings.sign == "negative":
         return None
-    top = among_all(layer.inputs, layer.behavior.top)
+    top = sample_indices(layer.inputs, layer.behavior.top)
     shown = np.isin(top, np.array(pictures.samples))
     units = np.flatnonzero(shown.any(axis=1))
     merits = merits_of(layer.inputs.explanations)[units]
@@ -227,5 +217,5 @@ def _maps(
     best = np.argsort(-merits, kind="stable")[: int(budget / largest)]
     units = np.sort(units[best])
     samples = np.where(shown[units], top[units], -1)
-    values = reader.read(samples, layer.inputs.explanations.neurons[units])
+    values = layer.maps.read(samples, layer.inputs.explanations.neurons[units])
     return {"units": packed(units, "i4"), "values": packed(values, "u1")}

@@ -6,7 +6,7 @@ from jaxtyping import Int
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.reports.behavior import FALSE_POSITIVE_RATES, Behavior
 from invert_jax.reports.html.encoding import packed, packed_floats
-from invert_jax.reports.material import LayerInputs
+from invert_jax.reports.material import LayerInputs, sample_indices
 from invert_jax.reports.summary import Summary
 
 NUM_UNDETECTED = 500
@@ -107,21 +107,14 @@ def _behavior(layer: LayerInputs, behavior: Behavior) -> dict:
         "inside": packed(behavior.inside, "u2"),
         "outside": packed(behavior.outside, "u2"),
         "tpr": packed(behavior.true_positive_rates, "u1"),
-        "top": packed(among_all(layer, behavior.top), "i4"),
+        "top": packed(sample_indices(layer, behavior.top), "i4"),
         "topValues": packed_floats(behavior.top_values),
         "topInside": packed(behavior.top_inside, "u1"),
-        "bottom": packed(among_all(layer, behavior.bottom), "i4"),
+        "bottom": packed(sample_indices(layer, behavior.bottom), "i4"),
         "bottomValues": packed_floats(behavior.bottom_values),
         "bottomInside": packed(behavior.bottom_inside, "u1"),
         "without": packed(behavior.without, "f4"),
     }
-
-
-def among_all(
-    layer: LayerInputs, positions: Int[np.ndarray, "units few"]
-) -> Int[np.ndarray, "units few"]:
-    """Indices among all samples, of positions among those that counted; -1 stays."""
-    return np.where(positions < 0, -1, layer.samples[np.maximum(positions, 0)])
 
 
 def _summary(summary: Summary, used: list[int]) -> dict:

@@ -2,20 +2,20 @@
 
 import base64
 import hashlib
-import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
+from invert_jax.disk import whole_file
 from invert_jax.reports.behavior import Behavior
 from invert_jax.reports.html.encoding import packed, script_json, well_formed
-from invert_jax.reports.html.payload import among_all
+from invert_jax.reports.html.heat import MapReader
 from invert_jax.reports.html.pictures import Pictures
 from invert_jax.reports.html.sentences import run_sentences, score_meanings
-from invert_jax.reports.material import LayerInputs
+from invert_jax.reports.material import LayerInputs, sample_indices, shared_ids
 from invert_jax.reports.summary import Summary
 from invert_jax.version import VERSION
 
@@ -28,12 +28,22 @@ STYLES = ("page", "parts")
 PACKAGE = "invert_jax.reports.html"
 
 
-class Layer(NamedTuple):
+class PageLayer(NamedTuple):
     """A layer and all that is computed for its part of the page."""
 
     inputs: LayerInputs
     behavior: Behavior | None
     summary: Summary
+    maps: MapReader | None
+
+
+def shown_samples(layer: PageLayer) -> Int[np.ndarray, "units few"]:
+    """The samples on the card of each unit, the first ones first; -1 past the last."""
+    behavior = layer.behavior
+    if behavior is None:
+        return np.zeros((layer.inputs.explanations.num_neurons, 0), np.int64)
+    positions = np.concatenate([behavior.top, behavior.bottom], axis=1)
+    return sample_indices(layer.inputs, positions)
 
 
 def make_environment():
@@ -56,7 +66,7 @@ def make_environment():
 def rendered(
     environment,
     title: str | None,
-    layers: list[Layer],
+    layers: list[PageLayer],
     payloads: list[dict],
     pictures: Pictures,
     notes: list[list[str]],
@@ -104,26 +114,16 @@ def rendered(
     )
 
 
-def _ids(layers: list[Layer]) -> dict | None:
+def _ids(layers: list[PageLayer]) -> dict | None:
     """Ids of the samples that cards show, where samples have ids.
 
     As text, since a script's numbers are whole up to 2**53 only.
     """
-    ids = next(
-        (each.inputs.ids for each in layers if each.inputs.ids is not None), None
-    )
-    behaviors = [each for each in layers if each.behavior is not None]
-    if ids is None or not behaviors:
+    ids = shared_ids(each.inputs for each in layers)
+    samples = [shown_samples(each).ravel() for each in layers]
+    if ids is None or not any(map(len, samples)):
         return None
-    shown = np.unique(
-        np.concatenate(
-            [
-                among_all(each.inputs, part).ravel()
-                for each in behaviors
-                for part in (each.behavior.top, each.behavior.bottom)  # type: ignore[union-attr]
-            ]
-        )
-    )
+    shown = np.unique(np.concatenate(samples))
     shown = shown[shown >= 0]
     return {"samples": packed(shown, "i4"), "ids": [str(each) for each in ids[shown]]}
 
@@ -144,16 +144,7 @@ def _hash(text: str) -> str:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Write the file beside and rename it, so that none is ever half-written."""
+    """Write the page whole, for all to read; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8",
-        newline="\n",
-    ) as draft:  # fmt: skip
-        try:
-            draft.write(text)
-        except BaseException:
-            os.unlink(draft.name)
-            raise
-    os.chmod(draft.name, 0o644)
-    os.replace(draft.name, path)
+    with whole_file(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="\n")
