@@ -200,7 +200,7 @@ def stacked_ids(
     >>> stacked_ids(np.array([1, 2]), np.array([3]))
     array([1, 2, 3])
     """
-    kinds = [None if each is None else each.dtype.kind for each in (ids, others)]
+    kinds = [None if part is None else part.dtype.kind for part in (ids, others)]
     if kinds[0] != kinds[1]:
         raise ValueError(
             "`other` must have ids if this has, and of the same kind; got dtype kinds "

@@ -10,7 +10,7 @@ from jaxtyping import Shaped, UInt8
 
 from invert_jax.concepts.building import merge_rows
 from invert_jax.concepts.table_checks import checked_names
-from invert_jax.disk import read_npz, write_npz
+from invert_jax.disk import read_npz
 
 _NEEDED = {"names", "rows_indices", "rows_indptr", "row_of_sample"}
 
@@ -47,23 +47,14 @@ def arrays_of(
     return arrays
 
 
-def save(path: str | os.PathLike, arrays: dict[str, np.ndarray]) -> None:
-    """Write the arrays of a table to one npz file, atomically."""
-    write_npz(path, arrays)
-
-
-def load(path: str | os.PathLike) -> Fields:
-    """The fields of the table in the file, checked."""
-    return fields_of(read_npz(path), path)
-
-
 def is_table(arrays: dict[str, np.ndarray]) -> bool:
     """Whether these are the arrays of a saved table."""
     return arrays.keys() >= _NEEDED
 
 
-def fields_of(arrays: dict[str, np.ndarray], path: str | os.PathLike) -> Fields:
-    """The inverse of `arrays_of`; a file that does not fit together is an error."""
+def load(path: str | os.PathLike) -> Fields:
+    """The fields of the table in the file; one that does not fit is an error."""
+    arrays = read_npz(path)
     if not is_table(arrays):
         raise ValueError(
             f"{path} is not a saved concept table: it lacks "

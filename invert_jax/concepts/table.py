@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Int, Int32, Int64
 from numpy.typing import ArrayLike
 
-from invert_jax import checks, sample_ids
+from invert_jax import checks, disk, sample_ids
 from invert_jax.concepts import building, saved, table_checks
 from invert_jax.concepts.distinct import (
     distinct_sparse_rows,
@@ -340,7 +340,7 @@ class Concepts:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the table to one npz file, atomically; `path` is kept as given."""
-        saved.save(path, self._arrays())
+        disk.write_npz(path, self._arrays())
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Concepts":

@@ -173,13 +173,14 @@ def stacked_names(
 ) -> tuple[str, ...]:
     """The names of two stacked tables: those of the first, then the new ones."""
     check_choice("missing", missing, ("error", "absent"))
-    known, of_other = set(names), set(others)
-    new = [name for name in others if name not in known]
-    lacking = [name for name in names if name not in of_other]
-    if missing == "error" and (new or lacking):
+    first, second = set(names), set(others)
+    only_second = [name for name in others if name not in first]
+    only_first = [name for name in names if name not in second]
+    if missing == "error" and (only_first or only_second):
         raise ValueError(
             "`stack` needs the same concepts in both tables; the first lacks "
-            f"{listed(new) or 'none'}; the second lacks {listed(lacking) or 'none'}. "
+            f"{listed(only_second) or 'none'}; the second lacks "
+            f"{listed(only_first) or 'none'}. "
             'With missing="absent" they are False where they are not known.'
         )
-    return names + tuple(new)
+    return names + tuple(only_second)

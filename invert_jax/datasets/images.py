@@ -22,7 +22,7 @@ def decode_image(
 
     with _opened(encoded) as image:
         if len(shape) == 4:
-            frames = [each.convert("RGB") for each in ImageSequence.Iterator(image)]
+            frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
             array = np.stack([np.asarray(frame) for frame in frames])
         else:
             array = _pixels(image, shape, dtype)

@@ -136,16 +136,17 @@ def _vocabulary(categories: Sequence[dict[str, object]]) -> _Vocabulary:
     if len(set(keys)) < len(keys):
         raise ValueError("`categories` must have different ids.")
     above = [category.get("supercategory") for category in categories]
-    higher = list(dict.fromkeys(name for name in above if _is_text(name)))
-    place = {name: len(names) + number for number, name in enumerate(higher)}
+    supercategories = list(dict.fromkeys(name for name in above if _is_text(name)))
+    place = {name: len(names) + n for n, name in enumerate(supercategories)}
+    pairs = list(zip(names, above, strict=True))
     covered = {
-        name: [n for n, super_ in zip(names, above, strict=True) if super_ == name]
-        for name in higher
+        name: [category for category, higher in pairs if higher == name]
+        for name in supercategories
     }
     return _Vocabulary(
-        names + [f"supercategory={name}" for name in higher],
-        [f"{name} ({super_})" for name, super_ in zip(names, above, strict=True)]
-        + [", ".join(covered[name]) for name in higher],
+        names + [f"supercategory={name}" for name in supercategories],
+        [f"{name} ({higher})" for name, higher in pairs]
+        + [", ".join(covered[name]) for name in supercategories],
         {key: number for number, key in enumerate(keys)},
         np.array([place.get(name, -1) if _is_text(name) else -1 for name in above]),
     )

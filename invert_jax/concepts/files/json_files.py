@@ -28,12 +28,12 @@ def from_json(path: Path, roles: Roles, boxes: tuple[int, int] | None) -> Concep
     if boxes is not None:
         raise ValueError("`boxes` is for COCO annotations; leave it out.")
     if isinstance(content, list):
-        return _of_records(content, roles)
+        return _from_records(content, roles)
     _check_no_columns(roles)
     if isinstance(content, dict) and "names" in content:
-        return _of_names(content, roles.ids)
+        return _from_names(content, roles.ids)
     if isinstance(content, dict) and all(map(_are_texts, content.values())):
-        return _of_tags(content, roles.ids)
+        return _from_tags(content, roles.ids)
     raise ValueError(
         "a JSON file of concepts must hold a list of records; or `names` with `masks`, "
         "`labels` or `indices`; or, for each sample id, a list of names; or COCO's "
@@ -67,7 +67,7 @@ def _are_texts(values: object) -> bool:
     return isinstance(values, list) and all(isinstance(text, str) for text in values)
 
 
-def _of_records(records: list[Any], roles: Roles) -> Concepts:
+def _from_records(records: list[Any], roles: Roles) -> Concepts:
     """Concepts from one object per sample, with the same keys in each."""
     import pyarrow as pa
 
@@ -87,7 +87,7 @@ def _of_records(records: list[Any], roles: Roles) -> Concepts:
     return from_table(table, roles)
 
 
-def _of_names(content: dict[str, Any], ids: ArrayLike | None) -> Concepts:
+def _from_names(content: dict[str, Any], ids: ArrayLike | None) -> Concepts:
     """Concepts from an object with `names` and one of masks, labels and indices."""
     given = [kind for kind in _MAKERS if kind in content]
     if len(given) != 1:
@@ -120,7 +120,7 @@ def _check_rows(masks: list[Any]) -> None:
             )
 
 
-def _of_tags(content: dict[str, list[str]], ids: ArrayLike | None) -> Concepts:
+def _from_tags(content: dict[str, list[str]], ids: ArrayLike | None) -> Concepts:
     """Concepts from, per sample id, the names of what is true of it."""
     if ids is not None:
         raise ValueError("`ids` are the keys of the file; leave them out.")

@@ -11,18 +11,16 @@ Nothing is unpickled. What cannot be read, or does not fit together, is a ValueE
 a TypeError that names the path.
 """
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 from numpy.typing import ArrayLike
 
 from invert_jax.concepts.files import json_files, table_files, tabular
 from invert_jax.concepts.files.array_files import from_array_file
 from invert_jax.concepts.table import Concepts
-
-_Read = TypeVar("_Read")
 
 
 def from_file(
@@ -74,11 +72,12 @@ def from_file(
     _check_settings(
         path, kind, names=names, classes=roles.classes, ignore=roles.ignore, boxes=boxes
     )
-    if kind == "array":
-        return _named(path, lambda: from_array_file(path, names, ids))
-    if kind == "table":
-        return _named(path, lambda: table_files.from_table_file(path, roles))
-    return _named(path, lambda: json_files.from_json(path, roles, boxes))
+    with _errors_naming(path):
+        if kind == "array":
+            return from_array_file(path, names, ids)
+        if kind == "table":
+            return table_files.from_table_file(path, roles)
+        return json_files.from_json(path, roles, boxes)
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -132,11 +131,12 @@ def _check_settings(path: Path, kind: str, **settings: object) -> None:
             raise ValueError(f"`{name}` has no meaning for {path.name}; leave it out.")
 
 
-def _named(path: Path, read: Callable[[], _Read]) -> _Read:
-    """What is read; an error begins with the path."""
+@contextlib.contextmanager
+def _errors_naming(path: Path) -> Iterator[None]:
+    """Errors of what is read begin with the path, if they do not name it."""
     try:
-        return read()
+        yield
     except (ValueError, TypeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        said = str(error)
-        raise kind(said if str(path) in said else f"{path}: {said}") from error
+        reason = str(error)
+        raise kind(reason if str(path) in reason else f"{path}: {reason}") from error

@@ -32,8 +32,8 @@ def named_by(names: Iterable[str] | str | os.PathLike) -> Names:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() != ".json":
-            return _of_lines(text)
-        return _of_json(json.loads(text, object_pairs_hook=object_of_pairs))
+            return _from_lines(text)
+        return _from_json(json.loads(text, object_pairs_hook=object_of_pairs))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as names: {error}") from error
 
@@ -44,24 +44,24 @@ def sidecar_of(path: Path) -> Path | None:
     return next((sidecar for sidecar in beside if sidecar.is_file()), None)
 
 
-def _of_lines(text: str) -> Names:
+def _from_lines(text: str) -> Names:
     """One name a line, blanks around it left out; the end may have empty lines."""
     return Names(tuple(line.strip() for line in text.rstrip().splitlines()))
 
 
-def _of_json(parsed: object) -> Names:
+def _from_json(parsed: object) -> Names:
     """A list of names, or the reference's description of each column."""
     if isinstance(parsed, list) and all(isinstance(name, str) for name in parsed):
         return Names(tuple(parsed))
     if isinstance(parsed, dict) and parsed:
-        return _of_description(parsed)
+        return _from_description(parsed)
     raise ValueError(
         "a list of names, or an object with an entry for each column that has an "
         "`offset`, is expected."
     )
 
 
-def _of_description(entries: dict[str, object]) -> Names:
+def _from_description(entries: dict[str, object]) -> Names:
     """The reference's description: column -> {offset, name, definition}."""
     offsets, descriptions = [], []
     for column, (key, entry) in enumerate(entries.items()):

@@ -10,7 +10,14 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int64, Shaped
 
-from invert_jax.concepts.tfds.columns import Coder, Columns, Grid, coded_masks, repeated
+from invert_jax.concepts.tfds.columns import (
+    Coder,
+    Columns,
+    Grid,
+    coded_masks,
+    named_classes,
+    repeated,
+)
 from invert_jax.concepts.tfds.maps import MapCoder
 from invert_jax.datasets.tfds.features import Kind, Leaf, class_names
 from invert_jax.datasets.tfds.values import scalars
@@ -63,12 +70,8 @@ class ClassCoder:
         self, codes: np.ndarray, counts: Int64[np.ndarray, " examples"], grid: Grid
     ) -> Columns:
         """One column per class, or per class that occurs if they have no names."""
-        names = self.names
-        if names is None:
-            values, codes = np.unique(codes, return_inverse=True)
-            names = tuple(map(str, values.tolist()))
-        masks = coded_masks(codes, counts, len(names), grid)
-        return Columns([f"{self.leaf.path}={name}" for name in names], masks)
+        names, codes = named_classes(self.leaf, self.names, codes)
+        return Columns(names, coded_masks(codes, counts, len(names), grid))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,8 +156,8 @@ class TextCoder:
     def codes(self, example: Mapping[str, Any]) -> list[int]:
         """Numbers of the texts, in the order in which they first occur."""
         texts = [
-            each.decode() if isinstance(each, bytes) else str(each)
-            for each in scalars(example, self.leaf)
+            text.decode() if isinstance(text, bytes) else str(text)
+            for text in scalars(example, self.leaf)
         ]
         return [self.code_of.setdefault(text, len(self.code_of)) for text in texts]
 
@@ -188,8 +191,8 @@ def cut_points(
     if not known.size:
         return []
     # 5/6 of 6 values is the fifth, though the float 5/6 is a little more.
-    exact = [Fraction(each).limit_denominator(10**6) for each in probabilities]
-    cuts = [known[max(math.ceil(each * known.size), 1) - 1] for each in exact]
+    shares = [Fraction(share).limit_denominator(10**6) for share in probabilities]
+    cuts = [known[max(math.ceil(share * known.size), 1) - 1] for share in shares]
     if known.dtype.kind == "f":
         cuts = [_rounded(cut, known) for cut in cuts]
     return sorted({cut for cut in cuts if known[0] <= cut < known[-1]})
@@ -197,7 +200,7 @@ def cut_points(
 
 def _rounded(cut: np.floating, known: Shaped[np.ndarray, " values"]) -> np.floating:
     """The cut to four digits or more, of itself or of the spread if that is finer."""
-    sizes = [abs(each) for each in (float(cut), float(known[-1]) - float(known[0]))]
+    sizes = [abs(float(cut)), abs(float(known[-1]) - float(known[0]))]
     if not all(map(math.isfinite, sizes)) or not min(sizes):
         return cut
     first = 3 - math.floor(math.log10(min(sizes)))

@@ -122,6 +122,19 @@ class Gathered:
         return self.coder.columns(codes, np.asarray(self.counts).view(np.int64), grid)
 
 
+def named_classes(
+    leaf: Leaf, names: Sequence[str] | None, classes: Int64[np.ndarray, " codes"]
+) -> tuple[list[str], Int64[np.ndarray, " codes"]]:
+    """`label=cat` of each class, and the classes as columns.
+
+    Classes without names are named by their numbers, and only those that occur are.
+    """
+    if names is None:
+        values, classes = np.unique(classes, return_inverse=True)
+        names = list(map(str, values.tolist()))
+    return [f"{leaf.path}={name}" for name in names], classes
+
+
 def coded_masks(
     codes: Int64[np.ndarray, " codes"],
     counts: Int64[np.ndarray, " examples"],
@@ -134,9 +147,8 @@ def coded_masks(
     [[False, True], [True, True]]
     """
     starts = np.concatenate([[0], np.cumsum(counts)])
-    masks = sp.csr_array(
-        (np.ones(len(codes), bool), codes, starts), (len(counts), num_columns)
-    )
+    entries = (np.ones(len(codes), bool), codes, starts)
+    masks = sp.csr_array(entries, (len(counts), num_columns))
     masks.sum_duplicates()
     return repeated(masks, grid)
 

@@ -101,28 +101,28 @@ def from_tfds(
         coder_of(leaf, probabilities=probabilities, grid=grid, min_area=min_area)
         for leaf in chosen
     ]
-    collected = [Gathered.by(coder) for coder in coders]
+    gathered = [Gathered.by(coder) for coder in coders]
     id_leaf = None if ids is None else leaf_named(source, ids, "ids")
-    of_examples = _gather(source, collected, id_leaf, progress)
-    table = _joined([each.columns(grid) for each in collected], chosen)
-    return Concepts.from_masks(table.masks, table.names, ids=grid.ids(of_examples))
+    example_ids = _gather(source, gathered, id_leaf, progress)
+    table = _joined([codes.columns(grid) for codes in gathered], chosen)
+    return Concepts.from_masks(table.masks, table.names, ids=grid.ids(example_ids))
 
 
 def _gather(
-    source: Source, collected: Sequence[Gathered], id_leaf: Leaf | None, progress: bool
+    source: Source, gathered: Sequence[Gathered], id_leaf: Leaf | None, progress: bool
 ) -> Shaped[np.ndarray, " samples"]:
     """Read every example once; returns the ids."""
-    own_ids: list[int | str] = []
+    feature_ids: list[int | str] = []
     for located in _shown(source, progress):
         try:
             example = parsed(located.stored)
-            for each in collected:
-                each.add(example)
+            for codes in gathered:
+                codes.add(example)
             if id_leaf is not None:
-                own_ids.append(id_of(example, id_leaf))
+                feature_ids.append(id_of(example, id_leaf))
         except Exception as error:
             raise located.error(error) from error
-    return source.ids() if id_leaf is None else np.array(own_ids)
+    return source.ids() if id_leaf is None else np.array(feature_ids)
 
 
 def _shown(source: Source, progress: bool) -> Iterator[Located]:
@@ -146,9 +146,9 @@ def _probabilities(quantiles: Any) -> list[float]:
     if isinstance(quantiles, int | np.integer):
         probabilities = [part / quantiles for part in range(1, quantiles)]
     elif isinstance(quantiles, Iterable):
-        are_numbers = all(isinstance(each, float | int) for each in quantiles)
+        are_numbers = all(isinstance(share, float | int) for share in quantiles)
         probabilities = list(map(float, quantiles)) if are_numbers else []
-    if not probabilities or not all(0 < each < 1 for each in probabilities):
+    if not probabilities or not all(0 < share < 1 for share in probabilities):
         raise ValueError(
             "`quantiles` must be a number of parts, at least 2, or probabilities "
             f"between 0 and 1; got {quantiles!r}."

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int64
 
-from invert_jax.concepts.tfds.columns import Columns, Grid
+from invert_jax.concepts.tfds.columns import Columns, Grid, named_classes
 from invert_jax.datasets.images import map_of
 from invert_jax.datasets.tfds.features import Leaf, class_names
 from invert_jax.datasets.tfds.values import items
@@ -50,7 +50,7 @@ class MapCoder:
 
     def codes(self, example: Mapping[str, Any]) -> Int64[np.ndarray, " codes"]:
         """Number of the cell times 2^16 plus the class, of each pair that is true."""
-        found = [self._codes_of(map_of(each)) for each in items(example, self.leaf)]
+        found = [self._codes_of(map_of(image)) for image in items(example, self.leaf)]
         if len(found) == 1:
             return found[0]
         return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
@@ -61,13 +61,10 @@ class MapCoder:
         """One column per class, or per value that occurs if they have no names."""
         cells, classes = np.divmod(codes, _NUM_VALUES)
         samples = np.repeat(np.arange(len(counts)), counts) * grid.num_cells + cells
-        names = self.names
-        if names is None:
-            values, classes = np.unique(classes, return_inverse=True)
-            names = tuple(map(str, values.tolist()))
+        names, classes = named_classes(self.leaf, self.names, classes)
         shape = (len(counts) * grid.num_cells, len(names))
         masks = sp.coo_array((np.ones(len(codes), bool), (samples, classes)), shape)
-        return Columns([f"{self.leaf.path}={name}" for name in names], masks.tocsr())
+        return Columns(names, masks.tocsr())
 
     def _codes_of(
         self, pixels: Int64[np.ndarray, "height width"]
@@ -75,14 +72,14 @@ class MapCoder:
         self._check_size(*pixels.shape)
         cells = self._cells_of(*pixels.shape)
         labeled = pixels != self.unlabeled
-        classes, of_class = pixels[labeled], np.broadcast_to(cells, pixels.shape)
+        classes, cell_of = pixels[labeled], np.broadcast_to(cells, pixels.shape)
         self._check_values(classes)
         if self.grid.of_pixels or not classes.size:
-            return of_class[labeled] * _NUM_VALUES + classes
+            return cell_of[labeled] * _NUM_VALUES + classes
         num_values = int(classes.max()) + 1
-        keys, areas = counted(of_class[labeled] * num_values + classes)
+        keys, areas = counted(cell_of[labeled] * num_values + classes)
         cell, class_ = np.divmod(keys, num_values)
-        sizes = np.bincount(of_class.ravel(), minlength=self.grid.num_cells)
+        sizes = np.bincount(cell_of.ravel(), minlength=self.grid.num_cells)
         is_present = areas >= least_pixels(self.min_area, sizes)[cell]
         return (cell * _NUM_VALUES + class_)[is_present]
 
@@ -124,9 +121,9 @@ def least_pixels(
     >>> least_pixels(0.07, np.array([100, 101])).tolist()
     [7, 8]
     """
-    exact = Fraction(str(min_area))
+    share = Fraction(str(min_area))
     different, cell_of = np.unique(sizes, return_inverse=True)
-    least = [math.ceil(exact * size) for size in different.tolist()]
+    least = [math.ceil(share * size) for size in different.tolist()]
     return np.array(least, np.int64)[cell_of]
 
 
@@ -137,7 +134,7 @@ def counted(
 
     Keys that are not much larger than their number are counted without sorting them.
 
-    >>> [each.tolist() for each in counted(np.array([3, 1, 3]))]
+    >>> [part.tolist() for part in counted(np.array([3, 1, 3]))]
     [[1, 3], [1, 2]]
     """
     if keys.max(initial=0) > 4 * keys.size:

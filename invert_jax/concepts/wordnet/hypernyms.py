@@ -48,20 +48,20 @@ def with_hypernyms(concepts: Concepts, synsets: Synsets | None = None) -> Concep
     matches = match_synsets(concepts.names, synsets, descriptions=concepts.descriptions)
     warn_of_doubts(matches, stacklevel=3)
     wnids = tuple(matches.synsets[name] for name in concepts.names)
-    covering = {w: c for w, c in _columns_under(wnids).items() if len(c) > 1}
-    unions = _unions(concepts.rows, list(covering.values()))
+    covering = {w: c for w, c in columns_under(wnids).items() if len(c) > 1}
+    unions = unions_of(concepts.rows, list(covering.values()))
     is_new = _is_new(concepts.rows, unions, wnids, covering)
     hypernyms = [wnid for wnid, new in zip(covering, is_new, strict=True) if new]
-    names = concepts.names + _unique_names(hypernyms, concepts.names)
+    names = concepts.names + unique_names(hypernyms, concepts.names)
     return dataclasses.replace(
         concepts,
         names=checked_names(names),
-        rows=_beside(concepts.rows, unions[:, is_new]),
+        rows=columns_beside(concepts.rows, unions[:, is_new]),
         descriptions=_descriptions(concepts, wnids, hypernyms),
     )
 
 
-def _columns_under(wnids: Sequence[str | None]) -> dict[str, list[int]]:
+def columns_under(wnids: Sequence[str | None]) -> dict[str, list[int]]:
     """For each synset the columns that are it or under it; the deepest synset first."""
     columns = defaultdict(list)
     for column, wnid in enumerate(wnids):
@@ -71,7 +71,7 @@ def _columns_under(wnids: Sequence[str | None]) -> dict[str, list[int]]:
     return {wnid: columns[wnid] for wnid in in_order}
 
 
-def _unions(rows: sp.csr_array, groups: Sequence[list[int]]) -> sp.csr_array:
+def unions_of(rows: sp.csr_array, groups: Sequence[list[int]]) -> sp.csr_array:
     """For each row and group whether any column of the group is true."""
     columns = np.fromiter(chain.from_iterable(groups), np.int32)
     group = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
@@ -103,14 +103,14 @@ def _is_new(
     )
 
 
-def _beside(rows: sp.csr_array, unions: sp.csr_array) -> sp.csr_array:
+def columns_beside(rows: sp.csr_array, unions: sp.csr_array) -> sp.csr_array:
     """The columns of both; rows that differ stay different."""
     extended = sp.csr_array(sp.hstack([rows, unions], format="csr"))
     extended.sort_indices()
     return extended
 
 
-def _unique_names(wnids: Sequence[str], taken: Iterable[str] = ()) -> tuple[str, ...]:
+def unique_names(wnids: Sequence[str], taken: Iterable[str] = ()) -> tuple[str, ...]:
     """The first lemma of each, and the wnid where that is taken or not unique."""
     names = [synset(wnid).name for wnid in wnids]
     uses = Counter(names) + Counter(taken)

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike
 from invert_jax.checks import listed
 from invert_jax.concepts.table import Concepts
 from invert_jax.concepts.wordnet.hypernyms import (
-    _beside,
-    _columns_under,
-    _unions,
-    _unique_names,
+    columns_beside,
+    columns_under,
+    unions_of,
+    unique_names,
 )
 from invert_jax.concepts.wordnet.synsets import synset
 
@@ -77,15 +77,15 @@ def imagenet(
     concepts = Concepts.from_labels(_class_indices(labels), classes, ids=ids)
     hypernyms = {
         wnid: columns
-        for wnid, columns in _columns_under(classes).items()
+        for wnid, columns in columns_under(classes).items()
         if len(columns) > 1 or (reference and wnid == _COUNTED_TWICE)
     }
-    unions = _unions(concepts.rows, list(hypernyms.values()))
+    unions = unions_of(concepts.rows, list(hypernyms.values()))
     wnids = (*classes, *hypernyms)
     return dataclasses.replace(
         concepts,
-        names=_unique_names(wnids),
-        rows=_beside(concepts.rows, unions),
+        names=unique_names(wnids),
+        rows=columns_beside(concepts.rows, unions),
         descriptions=tuple(synset(wnid).description for wnid in wnids),
     )
 

@@ -130,8 +130,8 @@ def _parts(name: str) -> tuple[str, ...]:
     >>> _parts("label=bird/aeroplane"), _parts("attributes/Male")
     (('label=bird/aeroplane', 'bird/aeroplane'), ('attributes/Male', 'Male'))
     """
-    _, equals, of_class = name.rpartition("=")
-    return (name, of_class if equals else name.rpartition("/")[2])
+    _, equals, class_name = name.rpartition("=")
+    return (name, class_name if equals else name.rpartition("/")[2])
 
 
 def _chosen(synsets: Any, names: tuple[str, ...]) -> dict[str, str | None]:

@@ -49,7 +49,7 @@ def _version_directory(path: Path) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
-        places = [str(each.relative_to(path)) for each in found]
+        places = [str(place.relative_to(path)) for place in found]
         raise ValueError(
             f"`{path}` holds {len(found)} data sets; name the directory of one: "
             f"{listed(places, 10)}."
@@ -156,13 +156,15 @@ def _prepare(builder: Any) -> None:
 
 def _in_one_line(error: Exception) -> str:
     """What an error says, as one sentence that a message can go on after."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    said = re.sub(
-        r'^Failed to construct dataset ".*?", builder_kwargs ".*?": ', "", said
+    reason = " ".join(str(error).split()) or type(error).__name__
+    around = (
+        r'^Failed to construct dataset ".*?", builder_kwargs ".*?": '
+        r"| The builder name string must be .*"
     )
-    said = re.sub(r" The builder name string must be .*", "", said)
-    said = said if len(said) <= _LONGEST_REASON else f"{said[:_LONGEST_REASON]} …"
-    return said if said[-1] in ".!?…" else f"{said}."
+    reason = re.sub(around, "", reason)
+    if len(reason) > _LONGEST_REASON:
+        reason = f"{reason[:_LONGEST_REASON]} …"
+    return reason if reason[-1] in ".!?…" else f"{reason}."
 
 
 def _raise_not_importable(name: str, error: ImportError) -> NoReturn:
@@ -192,16 +194,16 @@ def _in_known_format(builder: Any) -> Any:
     """The builder, or one of the same directory for a format that we read."""
     import tensorflow_datasets as tfds
 
-    of_files = builder.info.file_format
-    if of_files is None or of_files.value in FORMATS:
+    first = builder.info.file_format
+    if first is None or first.value in FORMATS:
         return builder
-    available = {each.value for each in builder.info.available_file_formats()}
+    available = {kind.value for kind in builder.info.available_file_formats()}
     for file_format in FORMATS:
         if file_format in available:
             return tfds.builder_from_directory(
                 builder.data_path, file_format=file_format
             )
     raise ValueError(
-        f"`{builder.data_path}` holds {of_files.value} files; only "
+        f"`{builder.data_path}` holds {first.value} files; only "
         f"{', '.join(FORMATS)} can be read: prepare the data set as array_record."
     )

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -23,6 +22,7 @@ from invert_jax.datasets.images import (
 from invert_jax.datasets.tfds.features import Kind, Leaf, leaf_named, leaves
 from invert_jax.datasets.tfds.source import Located, Source, open_source
 from invert_jax.datasets.tfds.values import feature_error, id_of, items, parsed, scalars
+from invert_jax.pipeline import started_ahead
 
 Transform = Callable[[Any], Any]
 _BATCHES_AHEAD = 2
@@ -71,28 +71,31 @@ class TfdsBatches:
         ids = self.source.ids() if self.id_leaf is None else None
         for index, decoded in enumerate(self._decoded_batches()):
             if ids is None:
-                of_batch = np.array([each.id for each in decoded])
+                batch_ids = np.array([example.id for example in decoded])
             else:
                 start = index * self.batch_size
-                of_batch = ids[start : start + len(decoded)]
-            yield Batch(self._stacked(decoded), of_batch)
+                batch_ids = ids[start : start + len(decoded)]
+            yield Batch(self._stacked(decoded), batch_ids)
 
     def _decoded_batches(self) -> Iterator[list["Decoded"]]:
         """The examples of each batch, decoded while earlier batches are used."""
         examples = self.source.examples()
-        waiting: deque[list[Future[list[Decoded]]]] = deque()
+        batches = iter(lambda: list(islice(examples, self.batch_size)), [])
         pool = ThreadPoolExecutor(self.workers)
+        started = (self._started(pool, batch) for batch in batches)
         try:
-            while batch := list(islice(examples, self.batch_size)):
-                length = -(-len(batch) // self.workers)
-                parts = [batch[i : i + length] for i in range(0, len(batch), length)]
-                waiting.append([pool.submit(self._decode, part) for part in parts])
-                if len(waiting) > _BATCHES_AHEAD:
-                    yield _results(waiting.popleft())
-            while waiting:
-                yield _results(waiting.popleft())
+            for parts in started_ahead(started, _BATCHES_AHEAD):
+                yield [example for part in parts for example in part.result()]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _started(
+        self, pool: ThreadPoolExecutor, batch: list[Located]
+    ) -> list[Future[list["Decoded"]]]:
+        """The decoding of a batch, a part of it for each thread."""
+        length = -(-len(batch) // self.workers)
+        parts = (batch[i : i + length] for i in range(0, len(batch), length))
+        return [pool.submit(self._decode, part) for part in parts]
 
     def _decode(self, examples: list[Located]) -> list["Decoded"]:
         """Some examples; what fails names the example."""
@@ -136,10 +139,10 @@ class TfdsBatches:
         try:
             return jax.tree.map(
                 lambda *values: np.stack([np.asarray(value) for value in values]),
-                *(each.value for each in decoded),
+                *(example.value for example in decoded),
             )
         except ValueError as error:
-            shapes = [jax.tree.map(np.shape, each.value) for each in decoded]
+            shapes = [jax.tree.map(np.shape, example.value) for example in decoded]
             others = (i for i, shape in enumerate(shapes) if shape != shapes[0])
             other = next(others, 0)
             raise decoded[other].located.error(
@@ -163,8 +166,9 @@ def input_of(
 ) -> Any:
     """One feature as an array, images and maps in `size`; text as a str."""
     if leaf.kind in (Kind.IMAGE, Kind.MAP):
-        of_one = _map if leaf.kind is Kind.MAP else _image
-        images = [of_one(each, leaf.feature, size) for each in items(example, leaf)]
+        decode = _map if leaf.kind is Kind.MAP else _image
+        stored = items(example, leaf)
+        images = [decode(image, leaf.feature, size) for image in stored]
         return np.stack(images) if leaf.lengths else images[0]
     values = scalars(example, leaf)
     if leaf.kind is Kind.TEXT:
@@ -199,11 +203,6 @@ def _reshaped(values: Shaped[np.ndarray, " n"], leaf: Leaf) -> np.ndarray:
             "length it cannot be an input."
         )
     return values.reshape([-1 if length is None else length for length in shape])
-
-
-def _results(parts: list[Future[list[Decoded]]]) -> list[Decoded]:
-    """The examples of a batch in order, once they are there."""
-    return [each for part in parts for each in part.result()]
 
 
 def tfds_batches(

@@ -60,16 +60,12 @@ class Source:
 
     def ids(self) -> Shaped[np.ndarray, " samples"]:
         """Split and number in the split of each example."""
-        of_shards = [
-            np.char.add(
-                f"{shard.split}-",
-                np.arange(
-                    shard.offset + shard.skip, shard.offset + shard.skip + shard.take
-                ).astype(str),
-            )
-            for shard in self.shards
-        ]
-        return np.concatenate(of_shards)
+        ids_of_shards = []
+        for shard in self.shards:
+            first = shard.offset + shard.skip
+            numbers = np.arange(first, first + shard.take).astype(str)
+            ids_of_shards.append(np.char.add(f"{shard.split}-", numbers))
+        return np.concatenate(ids_of_shards)
 
     def examples(self) -> Iterator[Located]:
         """Each example, in order."""
@@ -136,7 +132,7 @@ def _has_files(builder: Any) -> bool:
     """Whether any record file of the data set exists."""
     try:
         splits = builder.info.splits.values()
-        paths = [path for each in splits for path in each.filepaths]
+        paths = [path for split in splits for path in split.filepaths]
     except Exception as error:  # of a template of names that lacks a part
         raise ValueError(
             f"`{builder.data_path}` cannot be read as a TFDS data set: its "

@@ -27,9 +27,9 @@ def parsed(stored: bytes | dict[str, Any]) -> Mapping[str, Any]:
 
 def feature_error(leaf: Leaf, error: Exception) -> ValueError:
     """The error for one feature of an example: it says which, if it does not yet."""
-    said = str(error)
-    known = repr(leaf.path) in said
-    return ValueError(said if known else f"the feature {leaf.path!r}: {said}")
+    reason = str(error)
+    is_named = repr(leaf.path) in reason
+    return ValueError(reason if is_named else f"the feature {leaf.path!r}: {reason}")
 
 
 def scalars(example: Mapping[str, Any], leaf: Leaf) -> list:
@@ -92,9 +92,9 @@ def _decoded_tensors(encoded: list[bytes], leaf: Leaf) -> list:
     dtype = leaf.feature.np_dtype
     return [
         value
-        for each in encoded
+        for tensor in encoded
         for value in np.frombuffer(
-            zlib.decompress(each) if is_compressed else each, dtype
+            zlib.decompress(tensor) if is_compressed else tensor, dtype
         ).tolist()
     ]
 
@@ -111,7 +111,7 @@ def _inner(value: Any, keys: tuple[str, ...]) -> Any:
     """The value under the keys; of each item where a sequence has dicts as items."""
     for depth, key in enumerate(keys):
         if not isinstance(value, dict):
-            return [_inner(each, keys[depth:]) for each in value]
+            return [_inner(part, keys[depth:]) for part in value]
         value = value[key]
     return value
 
@@ -121,7 +121,7 @@ def _flattened(value: Any) -> list:
     if isinstance(value, np.ndarray) and value.dtype != object:
         return value.ravel().tolist()
     if isinstance(value, list | tuple | np.ndarray):
-        return [item for each in value for item in _flattened(each)]
+        return [item for part in value for item in _flattened(part)]
     if value is None:
         return []
     return [value]

@@ -41,7 +41,7 @@ def wnid_of(concepts):
     return [text.partition(":")[0] for text in concepts.descriptions]
 
 
-def sure(concepts, **synsets):
+def without_doubts(concepts, **synsets):
     """With hypernyms and without a warning: every name in its first sense."""
     chosen = {
         name: synsets.get(name, find_synsets(name)[0].wnid) for name in concepts.names
@@ -202,7 +202,7 @@ def test_the_warning_points_at_the_line_of_the_caller():
 
 
 def test_of_equal_columns_the_most_specific_stands_first():
-    concepts = sure(Concepts.from_labels(range(10), CIFAR10))
+    concepts = without_doubts(Concepts.from_labels(range(10), CIFAR10))
     groups = concepts.column_groups()
     first = {name: concepts.names[groups[i]] for i, name in enumerate(concepts.names)}
     assert first["mammal"] == "placental"
@@ -214,7 +214,7 @@ def test_a_hypernym_holds_wherever_one_of_several_true_concepts_is_under_it():
     table = Concepts.from_masks(
         [[1, 1, 0], [0, 0, 1], [0, 0, 0]], ["cat", "dog", "car"]
     )
-    concepts = sure(table)
+    concepts = without_doubts(table)
     assert column(concepts, "carnivore") == [True, False, False]
     assert column(concepts, "entity") == [True, True, False]
     assert concepts.num_rows == 3
@@ -230,21 +230,23 @@ def test_two_concepts_of_one_synset_are_joined_under_its_name():
 
 def test_a_hypernym_with_the_name_of_a_concept_carries_its_synset():
     masks = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
-    concepts = sure(Concepts.from_masks(masks, ["animal", "deer", "horse"]))
+    concepts = without_doubts(Concepts.from_masks(masks, ["animal", "deer", "horse"]))
     assert column(concepts, "animal") == [True, False, False]
     assert column(concepts, "animal_n00015388") == [True, True, True]
 
 
 def test_a_hypernym_that_is_there_already_is_not_added():
     masks = [[1, 0, 0], [1, 1, 0], [1, 0, 1]]
-    concepts = sure(Concepts.from_masks(masks, ["animal", "deer", "horse"]))
+    concepts = without_doubts(Concepts.from_masks(masks, ["animal", "deer", "horse"]))
     assert "animal_n00015388" not in concepts.names
     assert "ungulate" in concepts.names
 
 
 def test_a_choice_moves_a_concept_to_other_hypernyms():
     table = Concepts.from_labels(range(3), ["crane", "swan", "truck"])
-    bird, machine = (sure(table, crane=f"crane.n.0{sense}") for sense in (5, 4))
+    bird, machine = (
+        without_doubts(table, crane=f"crane.n.0{sense}") for sense in (5, 4)
+    )
     assert column(bird, "bird") == [True, True, False]
     assert "bird" not in machine.names
     assert column(machine, "artifact") == [True, False, True]
