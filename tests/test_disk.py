@@ -5,7 +5,11 @@ import pytest
 
 from invert_jax import disk
 
-ARRAYS = {"a": np.arange(50), "b": np.ones((3, 2), np.float32), "c": np.zeros(0, bool)}
+ARRAYS: dict[str, np.ndarray] = {
+    "a": np.arange(50),
+    "b": np.ones((3, 2), np.float32),
+    "c": np.zeros(0, bool),
+}
 KINDS = [(disk.write_npz, disk.read_npz), (disk.save_arrays, disk.load_arrays)]
 both_kinds = pytest.mark.parametrize(("write", "read"), KINDS, ids=["npz", "arrays"])
 
@@ -92,6 +96,7 @@ def test_there_are_no_arrays_where_there_is_no_file(tmp_path):
 
 
 def test_arrays_that_0_1_0_wrote_come_back(tmp_path):
+    arrays: dict[str, np.ndarray]
     arrays = {"a": np.arange(3, dtype=np.int64), "b": np.zeros((0, 2), bool)}
     digest = np.array("7d14f1b5e3ca4244d26bed281ae98dc7")
     np.savez(tmp_path / "file.npz", allow_pickle=False, **arrays, digest=digest)

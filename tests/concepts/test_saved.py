@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from invert_jax.concepts.table import Concepts
-from tests.concepts.random_tables import named, random_masks
+from tests.concepts.random_tables import ids_of, named, random_masks
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,22 @@ def test_a_saved_table_loads_as_it_was(rng, tmp_path, ids, descriptions):
     assert loaded.fingerprint() == concepts.fingerprint()
     assert loaded.descriptions == concepts.descriptions
     assert loaded.names == tuple(names)
+
+
+def test_a_table_that_0_1_0_wrote_loads(tmp_path):
+    np.savez_compressed(
+        tmp_path / "table.npz",
+        names=np.frombuffer(b'["cat", "dog"]', np.uint8),
+        rows_indptr=np.array([0, 1, 3], "<i8"),
+        rows_indices=np.array([1, 0, 1], "<i4"),
+        row_of_sample=np.array([0, 1, 0], "<i4"),
+        ids=np.array(["x", "y", "z"]),
+        descriptions=np.frombuffer(b'["a pet", ""]', np.uint8),
+    )
+    concepts = Concepts.load(tmp_path / "table.npz")
+    assert concepts.names == ("cat", "dog") and concepts.descriptions == ("a pet", "")
+    assert ids_of(concepts).tolist() == ["x", "y", "z"]
+    assert concepts.masks().astype(int).tolist() == [[0, 1], [1, 1], [0, 1]]
 
 
 def test_a_failed_save_leaves_the_old_file(rng, tmp_path, monkeypatch):
