@@ -24,7 +24,9 @@ SCRIPTS = (
     "layer", "elements", "numbers", "formulas", "charts", "samples", "table", "card",
     "summary", "page",
 )  # fmt: skip
-STYLES = ("page", "parts")
+STYLES = (
+    "page", "charts", "overview", "table", "formulas", "card", "comparison", "print",
+)  # fmt: skip
 PACKAGE = "invert_jax.reports.html"
 
 
