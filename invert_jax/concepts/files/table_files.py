@@ -13,7 +13,7 @@ from invert_jax.checks import listed
 from invert_jax.concepts.files.tabular import ID_NAMES, Roles, from_table, is_text
 from invert_jax.concepts.table import Concepts
 
-_TRUTH_VALUES = {"true", "false", "True", "False", "TRUE", "FALSE", None}
+_TRUTH_VALUES = {*"true false True False TRUE FALSE 1 0".split(), None}
 
 
 def from_table_file(path: Path, roles: Roles) -> Concepts:
@@ -75,7 +75,7 @@ def _header(path: Path) -> tuple[str, list[str]]:
 
 
 def _of_plain_values(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of text as the truth values or numbers that it holds, if it does.
+    """A column of text as the numbers or truth values that it holds, if it does.
 
     Blanks around them do not count. Whole numbers that are not as they would be
     written, such as `000139`, stay text.
@@ -90,11 +90,6 @@ def _of_plain_values(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not is_text(column.type):
         return column
     column = pc.utf8_trim_whitespace(column)
-    values = column.unique()
-    if len(values) <= len(_TRUTH_VALUES) and _TRUTH_VALUES.issuperset(
-        values.to_pylist()
-    ):
-        return column.cast(pa.bool_())
     for kind in (pa.int64(), pa.float64()):
         try:
             numbers = column.cast(kind)
@@ -102,4 +97,8 @@ def _of_plain_values(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
             continue
         is_written_so = pc.all(pc.equal(numbers.cast(pa.string()), column)).as_py()
         return numbers if kind == pa.float64() or is_written_so else column
+    values = column.unique()
+    if len(values) <= len(_TRUTH_VALUES):
+        is_truth = _TRUTH_VALUES.issuperset(values.to_pylist())
+        return column.cast(pa.bool_()) if is_truth else column
     return column

@@ -168,6 +168,20 @@ def test_truth_values_of_two_samples_are_a_concept_unless_called_id(tmp_path, na
     assert table.names == ("cat",)
 
 
+def test_truth_values_may_be_written_in_several_ways(tmp_path):
+    text = "id,image\na,1\nb,true\nc,False\nd,0\n"
+    table = from_file(written(tmp_path / "t.csv", text))
+    assert table.names == ("image",)
+    assert table.masks().ravel().tolist() == [True, True, False, False]
+
+
+def test_days_may_be_ids_and_classes(tmp_path):
+    path = written(tmp_path / "t.csv", "id,cat\n2020-01-02,1\n2020-01-01,0\n")
+    assert ids_of(from_file(path)).tolist() == ["2020-01-02", "2020-01-01"]
+    names = from_file(path, classes="id").names
+    assert names == ("id=2020-01-01", "id=2020-01-02", "cat")
+
+
 def test_a_csv_without_a_line_of_names_is_refused(tmp_path):
     path = written(tmp_path / "t.csv", "0,1\n1,1\n0,0\n")
     with pytest.raises(ValueError, match=r"first line .* must have the names"):
