@@ -1,5 +1,6 @@
 """One small run with names that would break a careless page, and its page."""
 
+import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,3 +54,9 @@ def make_page(run: Run, path: Path, **settings) -> Path:
         run.explanations, path, activations=run.activations, concepts=run.concepts,
         images=run.images, maps=maps, title="Names as <data>", **settings,
     )  # fmt: skip
+
+
+def many_units(run: Run, count: int) -> ij.Explanations:
+    """The labels of the run, again and again, as of so many units."""
+    repeated = run.explanations.take(np.arange(count) % len(run.explanations))
+    return dataclasses.replace(repeated, neurons=np.arange(count))
