@@ -81,9 +81,7 @@ def test_tables_of_one_list_of_samples_keep_the_ids_that_one_has():
     assert joined_ids(TEXTS, None, 3, 3) is TEXTS
     assert joined_ids(None, TEXTS, 3, 3) is TEXTS
     assert joined_ids(None, None, 3, 3) is None
-    with pytest.raises(
-        ValueError, match="at 2 samples, first at 0: 'b' and 'a'"
-    ):
+    with pytest.raises(ValueError, match="at 2 samples, first at 0: 'b' and 'a'"):
         joined_ids(TEXTS, np.array(["a", "b", "é"]), 3, 3)
 
 
@@ -92,9 +90,7 @@ def test_stacked_ids_are_of_one_kind_and_all_different():
     assert stacked is not None and stacked.tolist() == ["b", "a", "é", "c"]
     assert stacked_ids(None, None) is None
     for others in (None, NUMBERS, np.array(["a"])):
-        with pytest.raises(
-            ValueError, match=r"`other` must (have ids|hold other)"
-        ):
+        with pytest.raises(ValueError, match=r"`other` must (have ids|hold other)"):
             stacked_ids(TEXTS, others)
 
 
