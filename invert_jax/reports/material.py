@@ -105,18 +105,29 @@ def named_layers(explanations) -> dict[str, Explanations]:
     return {str(name): each for name, each in explanations.items()}
 
 
+def check_by_layer(name: str, given: object, num_layers: int) -> None:
+    """Refuse one thing where there are several layers.
+
+    >>> check_by_layer("maps", np.zeros(3), 2)
+    Traceback (most recent call last):
+    ValueError: `maps` must be a dict, since there are 2 layers; got ndarray. Its keys \
+are the layers' names.
+    """
+    if num_layers > 1 and not isinstance(given, Mapping):
+        raise ValueError(
+            f"`{name}` must be a dict, since there are {num_layers} layers; got "
+            f"{type(given).__name__}. Its keys are the layers' names."
+        )
+
+
 def _of_layer(
     activations, name: str, explanations: Explanations, layers: Mapping
 ) -> Activations | None:
     """The activations of one layer."""
     if activations is None:
         return None
+    check_by_layer("activations", activations, len(layers))
     if not isinstance(activations, Mapping):
-        if len(layers) > 1:
-            raise ValueError(
-                f"`activations` must be a dict, since there are {len(layers)} layers; "
-                f"got {type(activations).__name__}. Its keys are the layers' names."
-            )
         return as_activations(activations, explanations.layer)
     for key in (name, explanations.layer):
         if key in activations:

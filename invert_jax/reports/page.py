@@ -26,6 +26,7 @@ from invert_jax.reports.html.rendering import (
 from invert_jax.reports.html.sentences import missing_notes
 from invert_jax.reports.material import (
     LayerInputs,
+    check_by_layer,
     checked_layers,
     sample_indices,
     shared_ids,
@@ -100,33 +101,33 @@ def report(
     map_readers = _map_readers(maps, inputs)
     with progress_bar(
         "report",
-        sum(each.explanations.num_neurons for each in inputs),
+        sum(layer.explanations.num_neurons for layer in inputs),
         things="neurons",
         show=progress,
     ) as advance:
         layers = [
             PageLayer(
-                each,
-                behavior_of(each, advance=advance),
-                summary_of(each.explanations),
+                layer,
+                behavior_of(layer, advance=advance),
+                summary_of(layer.explanations),
                 reader,
             )
-            for each, reader in zip(inputs, map_readers, strict=True)
+            for layer, reader in zip(inputs, map_readers, strict=True)
         ]
     pictures = select_pictures(image_reader, wanted_samples(layers), budget=budget)
     payloads = [
-        layer_payload(each.inputs, each.behavior, each.summary)
-        | {"maps": _maps(each, pictures, budget=budget // len(layers))}
-        for each in layers
+        layer_payload(layer.inputs, layer.behavior, layer.summary)
+        | {"maps": _maps(layer, pictures, budget=budget // len(layers))}
+        for layer in layers
     ]
     notes = [
         missing_notes(
-            each.inputs,
+            layer.inputs,
             pictures,
             has_images=image_reader is not None,
-            has_maps=each.maps is not None,
+            has_maps=layer.maps is not None,
         )
-        for each in layers
+        for layer in layers
     ]
     text = rendered(environment, title, layers, payloads, pictures, notes, compared)
     write_page(path, text)
@@ -137,12 +138,12 @@ def wanted_samples(layers: list[PageLayer]) -> Iterator[int]:
     """The samples whose images are wanted: those of the best labels first."""
     units = [
         (-merit, unit, place)
-        for place, each in enumerate(layers)
-        for unit, merit in enumerate(merits_of(each.inputs.explanations).tolist())
+        for place, layer in enumerate(layers)
+        for unit, merit in enumerate(merits_of(layer.inputs.explanations).tolist())
     ]
-    samples = [shown_samples(each) for each in layers]
+    samples = [shown_samples(layer) for layer in layers]
     for _, unit, place in sorted(units):
-        yield from (each for each in samples[place][unit].tolist() if each >= 0)
+        yield from (sample for sample in samples[place][unit].tolist() if sample >= 0)
 
 
 def merits_of(explanations: Explanations) -> Float[np.ndarray, " units"]:
@@ -177,29 +178,26 @@ def _image_reader(images, layers: list[LayerInputs]) -> ImageReader | None:
 
 def _map_readers(maps, layers: list[LayerInputs]) -> list[MapReader | None]:
     """The maps of each layer."""
-    if maps is not None and not isinstance(maps, Mapping):
-        if len(layers) > 1:
-            raise ValueError(
-                f"`maps` must be a dict, since there are {len(layers)} layers; got "
-                f"{type(maps).__name__}. Its keys are the layers' names."
-            )
+    if maps is None:
+        return [None] * len(layers)
+    check_by_layer("maps", maps, len(layers))
+    if not isinstance(maps, Mapping):
         maps = {layers[0].name: maps}
-    maps = maps or {}
-    unknown = set(maps) - {each.name for each in layers}
+    unknown = set(maps) - {layer.name for layer in layers}
     if unknown:
         raise ValueError(
             f"`maps` must be by the names of the layers; got {sorted(unknown)[0]!r}."
         )
     return [
         MapReader(
-            maps[each.name],
-            num_samples=each.num_all,
-            num_neurons=each.activations.num_neurons,
-            ids=each.ids,
+            maps[layer.name],
+            num_samples=layer.num_all,
+            num_neurons=layer.activations.num_neurons,
+            ids=layer.ids,
         )
-        if each.name in maps and each.activations is not None
+        if layer.name in maps and layer.activations is not None
         else None
-        for each in layers
+        for layer in layers
     ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from invert_jax.checks import check_whole
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.ranking import rank_host
 from invert_jax.explanations.axes import (
@@ -98,8 +99,7 @@ def plot_layer(
         num_concepts: Concepts to show, those of most labels.
         ax: Where to draw; a new figure if None.
     """
-    if num_concepts < 1:
-        raise ValueError(f"`num_concepts` must be at least 1; got {num_concepts}.")
+    check_whole("num_concepts", num_concepts, 1)
     ax = axes_of(ax)
     uses = summary_of(explanations).uses
     order = np.lexsort((-uses[:, 1], -uses[:, 0]))[:num_concepts]

@@ -51,7 +51,7 @@ class MapReader:
         found: dict[tuple[int, int], np.ndarray] = {}
         for sample, maps in self._maps_of(np.unique(samples[samples >= 0])):
             for unit, place in np.argwhere(samples == sample).tolist():
-                found[unit, place] = coarse(maps[..., neurons[unit]])
+                found[unit, place] = averaged_down(maps[..., neurons[unit]])
         shape = next(iter(found.values())).shape if found else (1, 1)
         result = np.zeros((*samples.shape, *shape), np.uint8)
         largest = np.zeros(len(samples))
@@ -88,12 +88,12 @@ class MapReader:
             yield from zip(chosen.tolist(), maps, strict=True)
 
 
-def coarse(
+def averaged_down(
     values: Shaped[np.ndarray, "rows columns"],
 ) -> Float[np.ndarray, "few_rows few_columns"]:
     """The map, averaged down to at most 16 rows and columns.
 
-    >>> coarse(np.ones((32, 8))).shape
+    >>> averaged_down(np.ones((32, 8))).shape
     (16, 8)
     """
     result = np.nan_to_num(values.astype(np.float64))

@@ -75,7 +75,7 @@ def rendered(
     comparisons: list[dict],
 ) -> str:
     """The page as text."""
-    names = [each.inputs.name for each in layers]
+    names = [layer.inputs.name for layer in layers]
     heading = title or (f"Labels of {names[0]}" if names[0] and len(names) == 1 else "")
     chunks = [
         pictures.urls[start : start + IMAGES_AT_ONCE]
@@ -97,13 +97,13 @@ def rendered(
             [
                 well_formed(sentence)
                 for sentence in run_sentences(
-                    each.inputs.name, each.inputs.explanations
+                    layer.inputs.name, layer.inputs.explanations
                 )
             ]
-            for each in layers
+            for layer in layers
         ],
         notes=notes,
-        score_meanings=score_meanings(each.inputs.explanations for each in layers),
+        score_meanings=score_meanings(layer.inputs.explanations for layer in layers),
         style=style,
         script=script,
         style_hash=_hash(style),
@@ -111,8 +111,8 @@ def rendered(
         version=VERSION,
         comparisons=comparisons,
         page=script_json(page),
-        payloads=[script_json(each) for each in payloads],
-        chunks=[script_json(each) for each in chunks],
+        payloads=[script_json(payload) for payload in payloads],
+        chunks=[script_json(chunk) for chunk in chunks],
     )
 
 
@@ -121,13 +121,13 @@ def _ids(layers: list[PageLayer]) -> dict | None:
 
     As text, since a script's numbers are whole up to 2**53 only.
     """
-    ids = shared_ids(each.inputs for each in layers)
-    samples = [shown_samples(each).ravel() for each in layers]
+    ids = shared_ids(layer.inputs for layer in layers)
+    samples = [shown_samples(layer).ravel() for layer in layers]
     if ids is None or not any(map(len, samples)):
         return None
     shown = np.unique(np.concatenate(samples))
     shown = shown[shown >= 0]
-    return {"samples": packed(shown, "i4"), "ids": [str(each) for each in ids[shown]]}
+    return {"samples": packed(shown, "i4"), "ids": [str(key) for key in ids[shown]]}
 
 
 def _source(folder: str, names: tuple[str, ...], suffix: str) -> str:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from invert_jax.reports.html.heat import MapReader, coarse
+from invert_jax.reports.html.heat import MapReader, averaged_down
 
 
 def test_a_map_is_scaled_by_the_largest_value_of_its_unit():
@@ -29,10 +29,10 @@ def test_a_function_is_asked_for_each_sample_once_by_its_id():
 
 def test_large_maps_are_averaged_down(rng):
     values = rng.random((32, 40))
-    found = coarse(values)
+    found = averaged_down(values)
     assert found.shape == (16, 16)
     np.testing.assert_allclose(found[0, 0], values[:2, :2].mean())
-    np.testing.assert_allclose(coarse(values[:3, :3]), values[:3, :3])
+    np.testing.assert_allclose(averaged_down(values[:3, :3]), values[:3, :3])
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 4), (2, 4, 4, 5), (3, 4, 4, 4)])
