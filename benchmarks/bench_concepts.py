@@ -30,9 +30,8 @@ from report import markdown
 from timing import Timing, append_line, environment, measure, peak_memory
 
 from invert_jax.concepts.tfds.gathering import from_tfds
-from invert_jax.datasets.tfds.crc32c import crc32c_of_each
 from invert_jax.datasets.tfds.inputs import tfds_batches
-from invert_jax.datasets.tfds.records import mask_crc
+from invert_jax.datasets.tfds.records import masked_crc
 
 FORMATS = ("array_record", "parquet", "tfrecord")
 NUM_CLASSES = 10
@@ -247,16 +246,11 @@ def write_parquet(path: Path, records: list[bytes]) -> None:
 
 def write_tfrecord(path: Path, records: list[bytes]) -> None:
     """Length, checksum of the length, data, checksum of the data."""
-    lengths = [struct.pack("<Q", len(record)) for record in records]
-    crcs = zip(
-        crc32c_of_each(lengths).tolist(), crc32c_of_each(records).tolist(), strict=True
-    )
     with path.open("wb") as file:
-        for length, record, (of_length, of_data) in zip(
-            lengths, records, crcs, strict=True
-        ):
-            file.write(length + struct.pack("<I", mask_crc(of_length)))
-            file.write(record + struct.pack("<I", mask_crc(of_data)))
+        for record in records:
+            length = struct.pack("<Q", len(record))
+            file.write(length + struct.pack("<I", masked_crc(length)))
+            file.write(record + struct.pack("<I", masked_crc(record)))
 
 
 if __name__ == "__main__":
