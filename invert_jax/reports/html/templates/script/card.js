@@ -33,7 +33,8 @@ function verdict(layer, unit, found, actions) {
   const support = layer.supportOf(unit, 0);
   const sentences = [
     `It holds on ${whole(support)} of ${plural(layer.numSamples, "sample")} (${percent(support / layer.numSamples)}). `,
-    `Of all pairs of one of them and one of the rest, the unit is ${value >= 0.5 ? "higher" : "lower"} on the first in ${percent(value >= 0.5 ? value : 1 - value)}, ties counted half (${layer.scoreName} ${score(value)}).`,
+    `Of all pairs of one of them and one of the rest, the unit is ${value >= 0.5 ? "higher" : "lower"} on the first `,
+    `in ${percent(Math.max(value, 1 - value))}, ties counted half (${layer.scoreName} ${score(value)}).`,
   ];
   const heldOut = layer.evidence("heldOut");
   const interval = layer.evidence("interval");
