@@ -96,6 +96,16 @@ def rank_host(activations: Shaped[np.ndarray, " samples"]) -> HostRanks:
     return HostRanks(order, midranks, _tie_sum(sizes))
 
 
+def host_mask_sum(ranks: HostRanks, mask: Bool[np.ndarray, " samples"]) -> int:
+    """Sum of the centered doubled midranks of the samples in a mask.
+
+    >>> ranks = rank_host(np.array([0.5, 0.1, 0.9]))
+    >>> host_mask_sum(ranks, np.array([True, False, True]))
+    2
+    """
+    return int(ranks.midranks[mask[ranks.order]].sum(dtype=np.int64))
+
+
 def host_row_sums(
     ranks: HostRanks, row_of_sample: Int[np.ndarray, " samples"], *, num_rows: int
 ) -> Int[np.ndarray, " rows"]:

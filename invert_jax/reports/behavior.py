@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
 
 from invert_jax.concepts.formula_masks import FormulaMasks
-from invert_jax.core.objectives.auroc import auroc_score
-from invert_jax.core.ranking import HostRanks, rank_host
+from invert_jax.core.ranking import HostRanks, host_mask_sum, rank_host
 from invert_jax.engine.reading_layers import read_block, read_blocks
+from invert_jax.explanations.same_run import check_same_score, check_same_ties
 from invert_jax.reports.material import LayerInputs
 
 NUM_TOP, NUM_BOTTOM = 12, 6
@@ -144,11 +144,11 @@ def _fill(
     """Write the row of one neuron."""
     numbers = values.astype(np.float64)
     inside = np.zeros(len(values), bool)
-    _check_ties(layer, position, ranks)
+    check_same_ties(layer.explanations, position, ranks.tie_sum)
     if masks is not None and layer.explanations.has_formula[position]:
         formula = layer.explanations.literals_at(position)
         inside = masks.of(*formula)[masks.row_of_sample]
-        check_score(layer, position, ranks, inside)
+        check_same_score(layer.explanations, position, host_mask_sum(ranks, inside))
         left = masks.sums_without(
             formula, masks.row_sums(ranks), length=layer.explanations.max_length
         )
@@ -272,45 +272,3 @@ def lowest(
     if num_lowest <= count:
         return ranks.order[:count]
     return ranks.order[np.linspace(0, num_lowest - 1, count).astype(np.int64)]
-
-
-def _check_ties(layer: LayerInputs, position: int, ranks: HostRanks) -> None:
-    """Refuse activations that are not tied as those that were explained.
-
-    It needs no concepts, and says nothing where no two activations are equal.
-    """
-    explanations = layer.explanations
-    recorded = float(explanations.tie_sums[position])
-    if np.isnan(recorded) or np.isclose(ranks.tie_sum, recorded, rtol=1e-9, atol=0.5):
-        return
-    raise ValueError(
-        "`activations` must be those that were explained: other samples of neuron "
-        f"{explanations.neuron_names[position]!r} are equal here (tie sum "
-        f"{ranks.tie_sum:g}) than there ({recorded:g}). These are activations of "
-        "another run."
-    )
-
-
-def check_score(
-    layer: LayerInputs,
-    position: int,
-    ranks: HostRanks,
-    inside: Bool[np.ndarray, " samples"],
-) -> None:
-    """Refuse activations on which the label scores otherwise than it did."""
-    explanations = layer.explanations
-    rank_sum = ranks.midranks[inside[ranks.order]].sum(dtype=np.int64)
-    if explanations.settings.objective != "auroc":
-        return
-    if rank_sum != explanations.rank_sums[position, -1, 0]:
-        num_samples = explanations.num_samples
-        here = auroc_score(
-            np.array([rank_sum]), np.array([inside.sum()]), num_samples=num_samples
-        )
-        name = explanations.neuron_names[position]
-        raise ValueError(
-            "`activations` must be those that were explained: the AUROC of neuron "
-            f"{name!r} for {explanations.formula(position)} is {here[0]:.6g} here "
-            f"and {explanations.scores[position, 0]:.6g} there. These are activations "
-            "of another run, or of samples in another order."
-        )

@@ -11,7 +11,7 @@ import numpy as np
 
 from invert_jax.checks import check_whole
 from invert_jax.concepts.table import Concepts
-from invert_jax.core.ranking import rank_host
+from invert_jax.core.ranking import host_mask_sum, rank_host
 from invert_jax.explanations.axes import (
     BLUE,
     COLORS,
@@ -26,7 +26,8 @@ from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.lookups import position_of
 from invert_jax.explanations.null import Null
 from invert_jax.explanations.record import CHANCE, LABELED
-from invert_jax.reports.behavior import check_score, formula_holds, values_of
+from invert_jax.explanations.same_run import check_same_score
+from invert_jax.reports.behavior import formula_holds, values_of
 from invert_jax.reports.material import checked_layers, named_layers
 from invert_jax.reports.summary import summary_of
 
@@ -63,7 +64,9 @@ def plot_unit(
     position = position_of(explanations, neuron)
     values, holds = values_of(layer, position), formula_holds(layer, position)
     if explanations.formula(position) is not None:
-        check_score(layer, position, rank_host(values), holds)
+        check_same_score(
+            explanations, position, host_mask_sum(rank_host(values), holds)
+        )
     edges = np.histogram_bin_edges(values, bins)
     for chosen, label, color, hatch in (
         (~holds, "the rest", BLUE, None),
