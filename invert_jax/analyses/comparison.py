@@ -6,10 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Float, Int
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from invert_jax.analyses.overlaps import Supports
@@ -28,16 +26,15 @@ from invert_jax.analyses.pairs import (
 )
 from invert_jax.concepts.table import Concepts
 from invert_jax.explanations.axes import COLORS, GRAY, MARKERS, axes_of
-from invert_jax.explanations.display import row_of
+from invert_jax.explanations.display import cells_of
 from invert_jax.explanations.explanations import Explanations
-from invert_jax.explanations.printing import html_table, printed
+from invert_jax.explanations.printing import FORMULA, Table, hidden_rows, printed
 
 if TYPE_CHECKING:
     import pandas
+    import pyarrow
     from matplotlib.axes import Axes
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 MATCHES = ("neuron", "overlap")
 ROWS_SHOWN = 20
 # What a reader wants to see first.
@@ -78,11 +75,13 @@ class Comparison:
         found = {each: int((self.outcome == each).sum()) for each in OUTCOMES}
         return {outcome: count for outcome, count in found.items() if count}
 
-    def to_arrow(self) -> pa.Table:
+    def to_arrow(self) -> "pyarrow.Table":
         """One row per pair: neurons, outcome, overlap, and of both labels all scores.
 
         Held-out scores come with their intervals, where samples were held out.
         """
+        import pyarrow as pa
+
         of_a = _columns(self.a, self.first, "a")
         of_b = _columns(self.b, self.second, "b")
         columns = {
@@ -172,22 +171,17 @@ class Comparison:
         return printed(self.__rich__())
 
     def __rich__(self) -> Group:
-        table = Table(box=None, pad_edge=False)
-        for name in self.headings:
-            table.add_column(Text(name), overflow="fold")
-        for row in self.rows(ROWS_SHOWN):
-            table.add_row(*map(Text, row))
-        parts: list[RenderableType] = [Text(repr(self)), table]
+        parts: list[RenderableType] = [Text(repr(self)), self._table]
         if len(self) > ROWS_SHOWN:
-            hidden = len(self) - ROWS_SHOWN
-            parts.append(Text(f"... and {hidden} more; `to_pandas()` has them all."))
+            parts.append(Text(hidden_rows(len(self) - ROWS_SHOWN)))
         return Group(*parts)
 
     def _repr_html_(self) -> str:
-        labels = [at for at, name in enumerate(self.headings) if "label " in name]
-        words = {self.headings.index("outcome"), *labels}
-        table = html_table(self.headings, self.rows(ROWS_SHOWN), left=words)
-        return f"<p>{html.escape(repr(self))}</p>{table}"
+        return f"<p>{html.escape(repr(self))}</p>{self._table.to_html()}"
+
+    @property
+    def _table(self) -> Table:
+        return Table(self.headings, self.rows(ROWS_SHOWN))
 
 
 def compare(
@@ -266,8 +260,10 @@ def _checked_names(
 
 def _columns(
     explanations: Explanations, positions: Int[np.ndarray, " pairs"], side: str
-) -> dict[str, pa.ChunkedArray]:
+) -> "dict[str, pyarrow.ChunkedArray]":
     """The table of one side, in the order of the pairs; nulls where it has none."""
+    import pyarrow as pa
+
     chosen = pa.array(positions, mask=positions < 0)
     table = explanations.to_arrow().take(chosen)
     return {f"{name}_{side}": table[name] for name in table.column_names}
@@ -286,16 +282,16 @@ def _label(
     """
     if position < 0:
         return "", ""
-    row = row_of(explanations, position)
+    cells = cells_of(explanations, position)
     score_name = explanations.score_name
-    score = row.cells.get(score_name, "")
+    score = cells.get(score_name, "")
     if not judged:
-        return row.formula, score
+        return cells[FORMULA], score
     if explanations.held_out is None:
-        return row.formula, f"{score} ({score_name})" if score else ""
-    held_out, interval = row.cells.get("held out", ""), row.cells.get("95 %", "")
+        return cells[FORMULA], f"{score} ({score_name})" if score else ""
+    held_out, interval = cells.get("held out", ""), cells.get("95 %", "")
     beside = f" ({interval.replace(' to ', '-')})" if interval else ""
-    return row.formula, held_out + beside
+    return cells[FORMULA], held_out + beside
 
 
 def plot_comparison(comparison, *, ax: "Axes | None" = None) -> "Axes":

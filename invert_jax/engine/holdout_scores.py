@@ -44,7 +44,7 @@ def held_out_scores(
     length = explanations.literals.shape[3]
     result = HeldOut(
         samples=split.reported,
-        rank_sums=np.zeros(shape, np.int64),
+        sums=np.zeros(shape, np.int64),
         supports=np.zeros(shape, np.int64),
         variances=np.full(shape, np.nan),
         differences=np.full(shape, np.nan),
@@ -156,7 +156,7 @@ def _judge_formulas(
             influence = delong.influences(mask, below, end)
             best = influence if rank == 0 else best
             slot = position, step, rank
-            result.rank_sums[slot] = ranks.midranks[mask].sum(dtype=np.int64)
+            result.sums[slot] = ranks.midranks[mask].sum(dtype=np.int64)
             result.supports[slot] = mask.sum()
             # Not by `@`, whose threads wait for each other in these threads.
             result.variances[slot] = np.square(influence).sum()

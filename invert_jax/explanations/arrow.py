@@ -1,8 +1,10 @@
-"""Explanations as an Arrow table: one row per neuron, or per formula."""
+"""Explanations as Arrow tables: one row per neuron, or per formula."""
+
+import math
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 
 from invert_jax.explanations.held_out import HeldOut
 from invert_jax.explanations.record import Record
@@ -98,25 +100,31 @@ def _held_out_columns(
     return columns | {"held_out_note": pa.array(notes, mask=notes == "")}
 
 
-def formula_texts(explanations: Record) -> pa.Table:
-    """One row per filled slot after each step."""
-    slots = np.nonzero(explanations.lengths > 0)
-    neuron, step, rank = slots
-    places = zip(neuron.tolist(), rank.tolist(), step.tolist(), strict=True)
-    literals = explanations.literals[slots]
-    held_out = explanations.held_out
-    return pa.table(
-        {
-            "position": neuron,
-            "step": step + 1,
-            "rank": rank,
-            "formula": [str(explanations.formula(*place)) for place in places],
-            "literals": pa.array([row[row >= 0].tolist() for row in literals]).cast(
-                pa.list_(pa.int32())
-            ),
-            "operators": explanations.operators[slots],
-            "rank_sum": explanations.rank_sums[slots],
-            "num_positives": explanations.supports[slots],
-        }
-        | (held_out.slot_columns(slots) if held_out else {})
-    )
+def table_of(columns: Mapping[str, np.ndarray]) -> pa.Table:
+    """Columns as an Arrow table; those of several axes are lists of numbers.
+
+    >>> table_of({"name": np.array(["a"], object), "pair": np.ones((1, 2))}).to_pydict()
+    {'name': ['a'], 'pair': [[1.0, 1.0]]}
+    """
+    return pa.table({name: _arrow(column) for name, column in columns.items()})
+
+
+def _arrow(column: np.ndarray) -> pa.Array:
+    if column.dtype == object:
+        are_lists = len(column) > 0 and isinstance(column[0], list)
+        kind = pa.list_(pa.int64()) if are_lists else pa.string()
+        return pa.array(column.tolist(), kind)
+    if column.ndim == 1:
+        return pa.array(column)
+    rows = column.reshape(len(column), math.prod(column.shape[1:]))
+    return pa.array(list(rows), pa.list_(pa.from_numpy_dtype(column.dtype)))
+
+
+def columns_of(table: pa.Table) -> dict[str, np.ndarray | list]:
+    """The columns of an Arrow table, numbers as arrays and all else as lists."""
+    return {
+        name: column.to_pylist()
+        if pa.types.is_nested(column.type) or pa.types.is_string(column.type)
+        else column.to_numpy()
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }

@@ -1,26 +1,15 @@
 """Explanations as they show in a terminal and in a notebook: a layer, and one unit."""
 
 import html
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.console import (
-    Group,
-    JustifyMethod,
-    RenderableType,
-)
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from invert_jax.explanations.lookups import position_of
-from invert_jax.explanations.printing import (
-    LEAST_FORMULA,
-    MOST_NAME,
-    FittedTable,
-    Row,
-    printed,
-    rows_as_html,
-)
+from invert_jax.explanations.printing import FORMULA, Table, hidden_rows, printed
 from invert_jax.explanations.record import LABELED, Record
 from invert_jax.formula.formula import Formula
 
@@ -66,7 +55,7 @@ class Unit:
 
     @property
     def score(self) -> float:
-        """AUROC of that formula; nan if there is none."""
+        """Score of that formula; nan if there is none."""
         return float(self.explanations.scores[self.position, 0])
 
     def __repr__(self) -> str:
@@ -78,35 +67,38 @@ class Unit:
         return printed(self.__rich__())
 
     def __rich__(self) -> RenderableType:
-        heading, rows = self._shown()
-        return (
-            Group(Text(heading, style="bold"), FittedTable(rows)) if rows else heading
-        )
+        heading, table = Text(self._heading, style="bold"), self._table
+        return Group(heading, table) if table.lines else heading
 
     def _repr_html_(self) -> str:
-        heading, rows = self._shown()
-        return (
-            f"<p><b>{html.escape(heading)}</b></p>{rows_as_html(rows) if rows else ''}"
-        )
+        table = self._table
+        heading = f"<p><b>{html.escape(self._heading)}</b></p>"
+        return heading + (table.to_html() if table.lines else "")
 
-    def _shown(self) -> tuple[str, list[Row]]:
-        """A heading and a row for each formula of the beam, shortest length first."""
-        of, position = self.explanations, self.position
-        number = str(self.neuron)
-        title = f"unit {number}" + ("" if self.name == number else f" ({self.name})")
+    @property
+    def _heading(self) -> str:
+        number, of = str(self.neuron), self.explanations
+        heading = f"unit {number}" + ("" if self.name == number else f" ({self.name})")
         if of.layer:
-            title += f" of {of.layer}"
+            heading += f" of {of.layer}"
         if self.status != LABELED:
-            title += f": {STATUS_WORDS.get(self.status, self.status)}"
-        rows = []
-        for length in range(1, of.max_length + 1):
-            step = of.at_length(length)
-            rows += [
-                row_of(step, position, rank)._replace(unit=f"at most {length}")
-                for rank in range(of.beam_size)
-                if step.lengths[position, -1, rank]
-            ]
-        return title, rows
+            heading += f": {STATUS_WORDS.get(self.status, self.status)}"
+        return heading
+
+    @property
+    def _table(self) -> Table:
+        """A row for each formula of the beam, shortest length first."""
+        steps = [
+            (length, self.explanations.at_length(length))
+            for length in range(1, self.explanations.max_length + 1)
+        ]
+        rows = [
+            (f"at most {length}", cells_of(step, self.position, rank))
+            for length, step in steps
+            for rank in range(step.beam_size)
+            if step.lengths[self.position, -1, rank] > 0
+        ]
+        return table_of("literals", rows)
 
 
 def unit_of(explanations: Record, neuron: int) -> Unit:
@@ -114,32 +106,67 @@ def unit_of(explanations: Record, neuron: int) -> Unit:
     return Unit(explanations, position_of(explanations, neuron))
 
 
-def row_of(explanations: Record, position: int, rank: int = 0) -> Row:
-    """One formula of a neuron, as text."""
-    name = explanations.neuron_names[position]
-    formula = explanations.formula(position, rank)
+def cells_of(record: Record, position: int, rank: int = 0) -> dict[str, str]:
+    """One formula of a neuron as text, by heading; without a formula why there is none.
+
+    The formula is in words, which `Formula.parse` reads as well.
+    """
+    formula, held_out = record.formula(position, rank), record.held_out
+    status = str(record.status[position])
     if formula is None:
-        status = str(explanations.status[position])
-        return Row(name, f"({STATUS_WORDS.get(status, status)})", {})
+        return {FORMULA: f"({STATUS_WORDS.get(status, status)})"}
     cells = {
-        "AUROC": f"{explanations.scores[position, rank]:.4f}",
-        "samples": f"{explanations.num_positives[position, rank]:,}",
+        FORMULA: formula.to_words(),
+        record.score_name: f"{record.scores[position, rank]:.4f}",
+        "samples": f"{record.num_positives[position, rank]:,}",
+        "log10 p": f"{record.log10_p[position, rank]:.1f}",
     }
-    held_out = explanations.held_out
     if held_out is not None:
         score = held_out.scores[position, rank]
         low, high = held_out.intervals[position, rank]
+        interval = "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
+        note = str(held_out.notes[position]) if rank == 0 else ""
         cells["held out"] = "" if np.isnan(score) else f"{score:.4f}"
-        cells["95 %"] = "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
+        cells["95 %"] = f"{interval} {note}".strip()
         if held_out.is_alternative[position, rank]:
             cells["status"] = "alternative"
-    if explanations.significance is not None and rank == 0:
-        cells["q"] = f"{explanations.q_value[position]:.2g}"
-        cells["status"] = str(explanations.status[position]).replace("_", " ")
-    return Row(name, formula.to_words(), cells)
+    if record.significance is not None and rank == 0:
+        cells["q"] = f"{record.q_value[position]:.2g}"
+        cells["status"] = status.replace("_", " ")
+    return cells
 
 
-def layer_table(explanations: Record, *, rows: int = ROWS_SHOWN) -> Group:
+def table_of(first: str, rows: Sequence[tuple[str, dict[str, str]]]) -> Table:
+    """A table of formulas.
+
+    Args:
+        first: Heading of the first column.
+        rows: What stands in the first column, and the cells of `cells_of`.
+    """
+    found = dict.fromkeys(name for _, cells in rows for name in (FORMULA, *cells))
+    headings = sorted(found, key=lambda name: name == "status")
+    lines = [
+        (name, *(cells.get(heading, "") for heading in headings))
+        for name, cells in rows
+    ]
+    return Table((first, *headings), lines)
+
+
+def labels_table(
+    record: Record, positions: Iterable[int], *, all_ranks: bool = False
+) -> Table:
+    """The labels of some neurons, or all formulas of their beams."""
+    ranks = range(record.beam_size if all_ranks else 1)
+    rows = [
+        (record.neuron_names[position], cells_of(record, position, rank))
+        for position in positions
+        for rank in ranks
+        if rank == 0 or record.lengths[position, -1, rank] > 0
+    ]
+    return table_of("neuron", rows)
+
+
+def layer_table(record: Record, *, rows: int = ROWS_SHOWN) -> Group:
     """The first neurons, for a terminal.
 
     >>> from rich.console import Console
@@ -148,91 +175,24 @@ def layer_table(explanations: Record, *, rows: int = ROWS_SHOWN) -> Group:
     >>> values = np.array([0.0, 2.0, 1.0] * 50)[:, None]
     >>> labels = explain(
     ...     values, concepts, min_fraction=0.2, options=Options(progress=False))
-    >>> Console(width=60, highlight=False).print(layer_table(labels))
+    >>> Console(width=70, highlight=False).print(layer_table(labels))
     Explanations(1 neurons, 1 labeled, max_length=3, beam_size=5)
-    unit  formula  AUROC   samples
-       0  dog      1.0000       50
+    neuron  formula   AUROC  samples  log10 p
+         0  dog      1.0000       50    -25.4
     """
-    parts: list[RenderableType] = [Text(repr(explanations))]
-    shown = _first_rows(explanations, rows)
-    if shown:
-        parts.append(FittedTable(shown))
-    if explanations.num_neurons > rows:
-        parts.append(Text(_hidden(explanations, rows)))
+    parts: list[RenderableType] = [Text(repr(record))]
+    if len(record):
+        parts.append(labels_table(record, range(len(record))[:rows]))
+    if len(record) > rows:
+        parts.append(Text(hidden_rows(len(record) - rows)))
     return Group(*parts)
 
 
-def to_text(explanations: Record, *, rows: int = ROWS_SHOWN) -> str:
-    """A table of the first neurons, as text."""
-    lines = [_text_cells(explanations, at) for at in range(len(explanations))[:rows]]
-    longest = max((len(line[1]) for line in lines), default=0)
-    least, most = {"formula": min(longest, LEAST_FORMULA)}, {"neuron": MOST_NAME}
-    table = Table(box=None)
-    for name in _text_columns(explanations):
-        is_word = name in ("formula", "status")
-        justify: JustifyMethod = "left" if is_word else "right"
-        table.add_column(
-            name, justify=justify, overflow="fold", min_width=least.get(name),
-            max_width=most.get(name),
-        )  # fmt: skip
-    for line in lines:
-        table.add_row(*map(Text, line))
-    parts: list[RenderableType] = [table]
-    if len(explanations) > rows:
-        parts.append(Text(_hidden(explanations, rows)))
-    return f"{explanations!r}\n{printed(Group(*parts))}"
-
-
-def layer_html(explanations: Record, *, rows: int = ROWS_SHOWN) -> str:
+def layer_html(record: Record, *, rows: int = ROWS_SHOWN) -> str:
     """The first neurons, for a notebook; names are escaped."""
-    shown = _first_rows(explanations, rows)
-    parts = [f"<p>{html.escape(repr(explanations))}</p>"]
-    if shown:
-        parts.append(rows_as_html(shown))
-    if explanations.num_neurons > rows:
-        parts.append(f"<p>{html.escape(_hidden(explanations, rows))}</p>")
+    parts = [f"<p>{html.escape(repr(record))}</p>"]
+    if len(record):
+        parts.append(labels_table(record, range(len(record))[:rows]).to_html())
+    if len(record) > rows:
+        parts.append(f"<p>{html.escape(hidden_rows(len(record) - rows))}</p>")
     return "".join(parts)
-
-
-def _first_rows(explanations: Record, rows: int) -> list[Row]:
-    shown = range(min(rows, explanations.num_neurons))
-    return [row_of(explanations, position) for position in shown]
-
-
-def _hidden(explanations: Record, rows: int) -> str:
-    return (
-        f"... and {explanations.num_neurons - rows} more; `to_pandas()` has them all."
-    )
-
-
-def _text_columns(explanations: Record) -> list[str]:
-    """Headings of the text table."""
-    columns = ["neuron", "formula", "AUROC", "samples", "log10 p"]
-    if explanations.held_out is not None:
-        columns += ["held out", "95 %"]
-    return columns + (["q", "status"] if explanations.significance is not None else [])
-
-
-def _text_cells(explanations: Record, position: int) -> list[str]:
-    """One row of the text table."""
-    name = explanations.neuron_names[position]
-    formula, held_out = explanations.formula(position), explanations.held_out
-    status = explanations.status[position].replace("_", " ")
-    if formula is None:
-        return [name, f"({status})"]
-    cells = [
-        name,
-        str(formula),
-        f"{explanations.scores[position, 0]:.4f}",
-        str(explanations.num_positives[position, 0]),
-        f"{explanations.log10_p[position, 0]:.1f}",
-    ]
-    if held_out is not None:
-        low, high = held_out.intervals[position, 0]
-        interval = "" if np.isnan(low) else f"{low:.3f}-{high:.3f}"
-        score = held_out.scores[position, 0]
-        shown = f"{score:.4f}" if held_out.num_positives[position, 0] else ""
-        cells += [shown, f"{interval} {held_out.notes[position]}".strip()]
-    if explanations.significance is not None:
-        cells += [f"{explanations.q_value[position]:.3g}", status]
-    return cells

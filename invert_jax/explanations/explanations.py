@@ -10,6 +10,7 @@ from rich.console import Group
 from invert_jax.concepts.table import Concepts
 from invert_jax.explanations import display, lookups
 from invert_jax.explanations.null import Null
+from invert_jax.explanations.printing import printed
 from invert_jax.explanations.record import Record
 from invert_jax.formula.formula import Formula
 
@@ -92,19 +93,19 @@ class Explanations(Record):
 
     def export(self, path, *, all_ranks: bool = False) -> None:
         """Write one .parquet, .csv, .json or .md to share; `load` reads the .json."""
-        from invert_jax.explanations import exports
+        from invert_jax.explanations import label_files
 
-        exports.export(self, path, all_ranks=all_ranks)
+        label_files.export(self, path, all_ranks=all_ranks)
 
     @classmethod
     def load(cls, path) -> "Explanations":
         """Read a folder written by `save`, or a .json written by `export`."""
-        from invert_jax.explanations import exports
+        from invert_jax.explanations import label_files
 
-        return cls(**exports.read(path))
+        return cls(**label_files.read(path))
 
     def __str__(self) -> str:
-        return display.to_text(self)
+        return printed(display.layer_table(self))
 
     def __rich__(self) -> Group:
         return display.layer_table(self)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from invert_jax.core.objectives.auroc import auroc_score
@@ -14,13 +13,13 @@ from invert_jax.core.statistics.mannwhitney import (
     log10_mannwhitney,
     log10_mannwhitney_greater,
 )
-from invert_jax.explanations.significance import list_column
 
 # Below so many samples of a kind an interval covers less than it says.
 FEW = 10
-OF_SLOTS = ("rank_sums", "supports", "variances", "differences")
+OF_SLOTS = ("sums", "supports", "variances", "differences")
 OF_NEURONS = ("tie_sums", "sums_without", "supports_without", "num_active")
-PREFIX = "held_out_"
+# Of these, what has a row for each step and a column for each literal.
+OF_STEPS = ("sums_without", "supports_without")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,19 +30,19 @@ class HeldOut:
 
     Attributes:
         samples: Indices of the held-out samples.
-        rank_sums: int64; sum of the centered doubled midranks over each support.
+        sums: int64; sum of the objective's weights over each support.
         supports: int64; number of held-out samples where each formula holds.
         variances: DeLong's variance of each score; nan below 2 positives or negatives.
         differences: The same of the score minus that of rank 0.
         tie_sums: Sum of t**3 - t over the groups of t tied samples.
-        sums_without: Rank sums of the best formula without each of its literals.
+        sums_without: Sums of the best formula without each of its literals.
         supports_without: Supports of the same; 0 where there is no such formula.
         num_active: int64; held-out samples above the lowest activation there.
         sign: "positive" or "negative", as searched for.
     """
 
     samples: Int[np.ndarray, " reported"]
-    rank_sums: Int[np.ndarray, "neurons steps beam"]
+    sums: Int[np.ndarray, "neurons steps beam"]
     supports: Int[np.ndarray, "neurons steps beam"]
     variances: Float[np.ndarray, "neurons steps beam"]
     differences: Float[np.ndarray, "neurons steps beam"]
@@ -67,7 +66,7 @@ class HeldOut:
     def scores(self) -> Float[np.ndarray, "neurons beam"]:
         """AUROC on the held-out samples; nan where empty or without both classes."""
         return auroc_score(
-            self.rank_sums[:, -1], self.num_positives, num_samples=self.num_samples
+            self.sums[:, -1], self.num_positives, num_samples=self.num_samples
         )
 
     @cached_property
@@ -86,7 +85,7 @@ class HeldOut:
         Valid as it is for a formula chosen without these samples.
         """
         return log10_mannwhitney(
-            self.rank_sums[:, -1],
+            self.sums[:, -1],
             self.num_positives,
             self.tie_sums[:, None],
             num_samples=self.num_samples,
@@ -98,7 +97,7 @@ class HeldOut:
 
         That positives are higher; for sign "negative", lower.
         """
-        sums = self.rank_sums[:, -1]
+        sums = self.sums[:, -1]
         return log10_mannwhitney_greater(
             -sums if self.sign == "negative" else sums,
             self.num_positives,
@@ -169,60 +168,5 @@ class HeldOut:
         return dataclasses.replace(
             self,
             **arrays,
-            sums_without=self.sums_without[:, :length, :length],
-            supports_without=self.supports_without[:, :length, :length],
-        )
-
-    def slot_columns(self, slots: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
-        """One number per filled slot of each array, for a table."""
-        return {f"{PREFIX}{name}": getattr(self, name)[slots] for name in OF_SLOTS}
-
-    def neuron_columns(self) -> dict[str, pa.Array]:
-        """A list per neuron of each array, for a table."""
-        return {
-            f"{PREFIX}{name}": list_column(getattr(self, name)) for name in OF_NEURONS
-        }
-
-    @classmethod
-    def from_columns(
-        cls,
-        samples: Int[np.ndarray, " reported"],
-        neurons: dict[str, list],
-        formulas: pa.Table,
-        slots: tuple[np.ndarray, ...],
-        *,
-        shape: tuple[int, int, int],
-        sign: str,
-    ) -> "HeldOut":
-        """The same again from columns of neurons and of filled slots.
-
-        Args:
-            samples: The held-out samples.
-            neurons: From `neuron_columns`.
-            formulas: From `slot_columns`.
-            slots: Where in the arrays each row of the formulas belongs.
-            shape: Neurons, steps and beam.
-            sign: As searched for.
-        """
-        arrays = {}
-        for name in OF_SLOTS:
-            column = formulas[f"{PREFIX}{name}"].to_numpy()
-            empty = np.nan if column.dtype.kind == "f" else 0
-            arrays[name] = np.full(shape, empty, column.dtype)
-            arrays[name][slots] = column
-        lists = {name: np.array(neurons[f"{PREFIX}{name}"]) for name in OF_NEURONS}
-        lengths = (shape[0], shape[1], shape[1])
-        return cls(
-            samples=samples,
-            sign=sign,
-            tie_sums=lists["tie_sums"].reshape(-1).astype(np.float64),
-            num_active=lists["num_active"].reshape(-1).astype(np.int64),
-            sums_without=lists["sums_without"].reshape(lengths).astype(np.int64),
-            supports_without=lists["supports_without"]
-            .reshape(lengths)
-            .astype(np.int64),
-            rank_sums=arrays["rank_sums"],
-            supports=arrays["supports"],
-            variances=arrays["variances"],
-            differences=arrays["differences"],
+            **{name: getattr(self, name)[:, :length, :length] for name in OF_STEPS},
         )

@@ -1,30 +1,21 @@
 """Explanations in a folder: written whole or not at all, read again."""
 
-import dataclasses
 import hashlib
-import importlib.metadata
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from invert_jax import version
-from invert_jax.core.search.beam import PAD
-from invert_jax.core.statistics.tie_patterns import NUM_GROUPS
-from invert_jax.explanations.arrow import formula_texts, to_arrow
-from invert_jax.explanations.held_out import HeldOut
+from invert_jax.explanations import arrow, columns
 from invert_jax.explanations.record import Record
-from invert_jax.explanations.significance import Significance, list_column
-from invert_jax.settings import SearchSettings
 
 FORMAT = "invert_jax explanations"
-VERSION = 1
+VERSION = 2
 DESCRIPTION = "explanations.json"
 NEURONS = "neurons.parquet"
 FORMULAS = "formulas.parquet"
@@ -32,7 +23,6 @@ LABELS = "labels.csv"
 SAMPLES = "samples.parquet"
 HELD_OUT = "held_out_samples.parquet"
 OURS = {DESCRIPTION, NEURONS, FORMULAS, LABELS, SAMPLES, HELD_OUT}
-RECORDED = ("jax", "flax", "numpy")
 
 
 def save(explanations: Record, path: str | os.PathLike) -> None:
@@ -71,98 +61,74 @@ def check_target(path: Path) -> None:
 
 
 def read(path: str | os.PathLike) -> dict[str, Any]:
-    """The fields of a record, from a folder written by `save`."""
+    """The fields of a record, from a folder written by `save`.
+
+    Raises:
+        FileNotFoundError: It has no description.
+        ValueError: It is of something else, of another version, or damaged.
+    """
     path = Path(path)
     description = _read_description(path)
     try:
-        for name, digest in description["digests"].items():
-            if file_digest(path / name) != digest:
-                raise ValueError(f"{name} is not the file that was written with it")
-        neurons = pq.read_table(path / NEURONS).to_pydict()
-        formulas = pq.read_table(path / FORMULAS)
-        samples = _read_samples(path / SAMPLES)
-        fields = _assemble(description, neurons, formulas, samples)
-        held_out = _read_samples(path / HELD_OUT)
-        if held_out is not None:
-            fields["held_out"] = _held_out_of(fields, neurons, formulas, held_out)
-        return fields
+        files = {
+            name: _read_whole(path / name, digest)
+            for name, digest in description["digests"].items()
+        }
+        return columns.fields_of(
+            description,
+            files[NEURONS],
+            files[FORMULAS],
+            files[SAMPLES]["sample"] if SAMPLES in files else None,
+            files[HELD_OUT]["sample"] if HELD_OUT in files else None,
+        )
     except (
-        OSError, LookupError, AttributeError, TypeError, ValueError, pa.ArrowException,
+        OSError, LookupError, AttributeError, TypeError, ValueError, OverflowError,
+        pa.ArrowException,
     ) as error:  # fmt: skip
         raise ValueError(
             f"`path` must hold whole explanations; {str(path)!r} is damaged: {error}"
         ) from error
 
 
-def _read_samples(path: Path) -> np.ndarray | None:
-    """Indices of samples; None if there is no such file."""
-    return pq.read_table(path)["sample"].to_numpy() if path.exists() else None
-
-
-def _held_out_of(
-    fields: dict[str, Any], neurons: dict, formulas: pa.Table, samples: np.ndarray
-) -> HeldOut:
-    slots = tuple(formulas[name].to_numpy() for name in ("position", "step", "rank"))
-    return HeldOut.from_columns(
-        samples,
-        neurons,
-        formulas,
-        (slots[0], slots[1] - 1, slots[2]),
-        shape=fields["lengths"].shape,
-        sign=fields["settings"].sign,
-    )
+def _read_whole(path: Path, digest: str) -> dict[str, Any]:
+    """The columns of a file; the bytes that are hashed are those that are read."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ValueError(f"{path.name} is not the file that was written with it")
+    return arrow.columns_of(pq.read_table(pa.BufferReader(content)))
 
 
 def _write(explanations: Record, folder: Path) -> None:
-    significance = explanations.significance
-    neurons = {
-        "neuron": explanations.neurons,
-        "name": pa.array(explanations.neuron_names, pa.string()),
-        "status": explanations.status,
-        "tie_sum": explanations.tie_sums,
-        "is_constant": explanations.is_constant,
-        "tie_groups": list_column(explanations.tie_groups),
+    tables = {
+        NEURONS: columns.neuron_columns(explanations),
+        FORMULAS: columns.formula_columns(explanations),
     }
-    held_out = explanations.held_out
-    neurons |= significance.columns() if significance else {}
-    neurons |= held_out.neuron_columns() if held_out else {}
-    pq.write_table(pa.table(neurons), folder / NEURONS)
     if explanations.samples is not None:
-        pq.write_table(pa.table({"sample": explanations.samples}), folder / SAMPLES)
-    if held_out is not None:
-        pq.write_table(pa.table({"sample": held_out.samples}), folder / HELD_OUT)
-    pq.write_table(formula_texts(explanations), folder / FORMULAS)
-    pa.csv.write_csv(to_arrow(explanations), folder / LABELS)
+        tables[SAMPLES] = {"sample": explanations.samples}
+    if explanations.held_out is not None:
+        tables[HELD_OUT] = {"sample": explanations.held_out.samples}
+    for name, table in tables.items():
+        pq.write_table(arrow.table_of(table), folder / name)
+    pa.csv.write_csv(arrow.to_arrow(explanations), folder / LABELS)
     description = {
         "format": FORMAT,
         "version": VERSION,
-        "layer": explanations.layer,
-        "num_samples": explanations.num_samples,
-        "settings": dataclasses.asdict(explanations.settings),
-        "concept_names": explanations.concept_names,
-        "synonyms": explanations.synonyms,
-        "left_out": explanations.left_out,
-        "sources": explanations.sources,
-        "null": significance
-        and {"alpha": significance.alpha, "num_draws": significance.num_draws},
-        "versions": {name: importlib.metadata.version(name) for name in RECORDED}
-        | {"invert_jax": version.VERSION},
-        "digests": {each.name: file_digest(each) for each in folder.glob("*.parquet")},
+        **columns.description_of(explanations),
+        "digests": {name: _digest(folder / name) for name in tables},
     }
     text = json.dumps(description, indent=1, ensure_ascii=False, default=float)
     (folder / DESCRIPTION).write_text(text, encoding="utf-8")
 
 
-def file_digest(path: Path) -> str:
+def _digest(path: Path) -> str:
     """Content hash of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _read_description(path: Path) -> dict:
+def _read_description(path: Path) -> dict[str, Any]:
     """The JSON of a folder, refused if it is none of ours."""
     try:
-        description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+        text = (path / DESCRIPTION).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise FileNotFoundError(
             "`path` must be a folder written by `Explanations.save`; "
@@ -172,62 +138,30 @@ def _read_description(path: Path) -> dict:
         raise ValueError(
             f"`path` must hold whole explanations; {str(path)!r} is damaged: {error}"
         ) from error
-    known = isinstance(description, dict) and description.get("format") == FORMAT
-    if not known or description.get("version") != VERSION:
-        raise ValueError(
-            f"`path` must be a folder of {FORMAT}, version {VERSION}; {str(path)!r} "
-            "is not."
-        )
-    return description
+    return known_description(text, path, FORMAT, VERSION)
 
 
-def _assemble(
-    description: dict, neurons: dict, formulas: pa.Table, samples: np.ndarray | None
+def known_description(
+    text: str, path: str | os.PathLike, format: str, version: int
 ) -> dict[str, Any]:
-    settings = SearchSettings(**description["settings"])
-    shape = (len(neurons["neuron"]), settings.max_length, settings.beam_size)
-    operators, lengths = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-    rank_sums, supports = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    literals = np.full((*shape, settings.max_length), PAD, np.int32)
-    at = (
-        formulas["position"].to_numpy(),
-        formulas["step"].to_numpy() - 1,
-        formulas["rank"].to_numpy(),
-    )
-    lists = formulas["literals"].combine_chunks()
-    sizes = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
-    slot = np.repeat(np.arange(len(sizes)), sizes)
-    place = np.arange(sizes.sum()) - np.repeat(sizes.cumsum() - sizes, sizes)
-    values = lists.flatten().to_numpy(zero_copy_only=False)
-    literals[at[0][slot], at[1][slot], at[2][slot], place] = values
-    lengths[at] = sizes
-    operators[at] = formulas["operators"].to_numpy()
-    rank_sums[at] = formulas["rank_sum"].to_numpy()
-    supports[at] = formulas["num_positives"].to_numpy()
-    if literals.max(initial=PAD) // 2 >= len(description["concept_names"]):
-        raise ValueError("a formula uses a concept that has no name")
-    synonyms = description["synonyms"].items()
-    null, groups = description["null"], np.array(neurons["tie_groups"], np.int64)
-    num_groups = groups.shape[1] // 2 if len(groups) else NUM_GROUPS
-    return dict(
-        neurons=np.asarray(neurons["neuron"], np.int64),
-        neuron_names=tuple(neurons["name"]),
-        concept_names=tuple(description["concept_names"]),
-        literals=literals,
-        operators=operators,
-        lengths=lengths,
-        rank_sums=rank_sums,
-        supports=supports,
-        tie_sums=np.asarray(neurons["tie_sum"], np.float64),
-        is_constant=np.asarray(neurons["is_constant"], bool),
-        tie_groups=groups.reshape(shape[0], num_groups, 2),
-        num_samples=int(description["num_samples"]),
-        settings=settings,
-        synonyms={name: tuple(others) for name, others in synonyms},
-        left_out=tuple(description["left_out"]),
-        layer=description["layer"],
-        sources=dict(description["sources"].items()),
-        samples=samples,
-        significance=null
-        and Significance.from_columns(neurons, num_steps=settings.max_length, **null),
-    )
+    """The JSON of a file of this format and version; anything else is refused.
+
+    Args:
+        text: Its content.
+        path: Where it is, for the message.
+        format: What it must be.
+        version: The one version that is read.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"`path` must hold JSON; {str(path)!r}: {error}.") from error
+    if not isinstance(content, dict) or content.get("format") != format:
+        raise ValueError(f"`path` must hold {format}; {str(path)!r} does not.")
+    if content.get("version") != version:
+        raise ValueError(
+            f"`path` must hold {format} of version {version}; {str(path)!r} is of "
+            f"version {content.get('version')!r}. Explain again, or read it with the "
+            "release of invert_jax that wrote it."
+        )
+    return content

@@ -1,133 +1,130 @@
-"""Tables as text for a terminal and as HTML for a notebook."""
+"""Tables for people: as text in a terminal, as HTML in a notebook, as Markdown."""
 
 import html
 import io
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from rich import table as rich_table
 from rich.cells import cell_len
-from rich.console import (
-    Console,
-    ConsoleOptions,
-    JustifyMethod,
-    RenderableType,
-)
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
 from rich.text import Text
 
 CELL = "padding:2px 10px;text-align:{};white-space:{};vertical-align:top"
-# A narrow terminal goes without some, the first first, for the formula's sake.
+FORMULA = "formula"
+# A narrow terminal goes without some columns, the first first, for the formula's sake.
+DISPENSABLE = ("log10 p", "95 %", "samples", "q", "held out")
 LEAST_FORMULA, MOST_NAME = 20, 12
-DISPENSABLE = ("95 %", "samples", "q", "held out")
-WORDS, NUMBER = ("left", "normal"), ("right", "nowrap")
+# Columns of words start at the left; numbers end at the right.
+WORDS = re.compile(r"formula|status|outcome|label .*", re.DOTALL)
+# What Markdown could take for markup.
+MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$-])")
 
 
-class Row(NamedTuple):
-    """One formula of one unit, as text.
+@dataclass(frozen=True)
+class Table:
+    r"""Rows of text under headings; what stands in a cell is text, never markup.
 
     Attributes:
-        unit: Name of the unit.
-        formula: In words; why there is none if there is none.
-        cells: What else is known of it, by heading.
+        headings: One per column; the first column names the rows.
+        lines: The cells of each row.
+
+    >>> table = Table(("neuron", "formula"), [("0", "<b> AND dog")])
+    >>> print(printed(table))
+    neuron  formula
+         0  <b> AND dog
+    >>> "&lt;b&gt; AND dog" in table.to_html()
+    True
+    >>> print(table.to_markdown())
+    | neuron | formula |
+    | --- | --- |
+    | 0 | \<b\> AND dog |
     """
 
-    unit: str
-    formula: str
-    cells: dict[str, str]
-
-
-def _headings(rows: Sequence[Row]) -> list[str]:
-    """The headings of all cells, in order."""
-    return list(dict.fromkeys(name for row in rows for name in row.cells))
-
-
-def _first_heading(rows: Sequence[Row]) -> str:
-    return "literals" if rows[0].unit.startswith("at most") else "unit"
-
-
-class FittedTable:
-    """Rows for a terminal; where it is narrow, without what can be done without."""
-
-    def __init__(self, rows: Sequence[Row]):
-        self.rows = rows
+    headings: Sequence[str]
+    lines: Sequence[Sequence[str]]
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
-    ) -> Iterator[Table]:
+    ) -> Iterator[rich_table.Table]:
         """The table with as many columns as leave the formula room."""
-        headings = _headings(self.rows)
-        longest = max(cell_len(row.formula) for row in self.rows)
-        wanted = min(longest, LEAST_FORMULA)
-        for heading in DISPENSABLE:
-            if self._room(headings, options.max_width) >= wanted:
-                break
-            headings = [each for each in headings if each != heading]
-        yield self._with(headings)
+        shown = list(self.headings)
+        if FORMULA in shown:
+            wanted = min(self._width(FORMULA), LEAST_FORMULA)
+            for heading in DISPENSABLE:
+                if self._room(shown, options.max_width) >= wanted:
+                    break
+                shown = [name for name in shown if name != heading]
+        yield self._with(shown)
 
-    def _room(self, headings: Sequence[str], width: int) -> int:
+    def to_html(self) -> str:
+        """The table for a notebook."""
+        rows = []
+        for tag, line in (("th", self.headings), *(("td", row) for row in self.lines)):
+            cells = (
+                f'<{tag} style="{CELL.format(*_html_style(name))}">'
+                f"{html.escape(cell)}</{tag}>"
+                for name, cell in zip(self.headings, line, strict=True)
+            )
+            rows.append(f"<tr>{''.join(cells)}</tr>")
+        return f"<table>{''.join(rows)}</table>"
+
+    def to_markdown(self) -> str:
+        """The table in Markdown."""
+        rule = ["---"] * len(self.headings)
+        escaped = ([escaped_markdown(cell) for cell in line] for line in self.lines)
+        rows = (self.headings, rule, *escaped)
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+    def _column(self, heading: str) -> list[str]:
+        at = self.headings.index(heading)
+        return [line[at] for line in self.lines]
+
+    def _width(self, heading: str) -> int:
+        return max(map(cell_len, (heading, *self._column(heading))))
+
+    def _room(self, shown: Sequence[str], width: int) -> int:
         """Columns of the terminal that are left for the formula."""
-        texts = [
-            [name, *(row.cells.get(name, "") for row in self.rows)] for name in headings
-        ]
+        first, *others = (name for name in shown if name != FORMULA)
         # Two spaces stand between columns.
-        taken = sum(2 + max(map(cell_len, each)) for each in texts)
-        return width - taken - self._unit_width - 2
+        taken = sum(2 + self._width(name) for name in others)
+        return width - taken - min(MOST_NAME, self._width(first)) - 2
 
-    @property
-    def _unit_width(self) -> int:
-        """Room for the names of the units; longer ones go over several lines."""
-        names = (_first_heading(self.rows), *(row.unit for row in self.rows))
-        return min(MOST_NAME, max(map(cell_len, names)))
-
-    def _with(self, headings: Sequence[str]) -> Table:
-        table = Table(box=None, pad_edge=False)
-        table.add_column(
-            _first_heading(self.rows), justify="right", overflow="fold",
-            min_width=self._unit_width, max_width=self._unit_width,
-        )  # fmt: skip
-        table.add_column("formula", overflow="fold", min_width=len("formula"))
-        for name in headings:
-            justify: JustifyMethod = "left" if name == "status" else "right"
-            table.add_column(name, justify=justify, no_wrap=True)
-        for row in self.rows:
-            cells = (row.cells.get(name, "") for name in headings)
-            table.add_row(*map(Text, (row.unit, row.formula, *cells)))
+    def _with(self, shown: Sequence[str]) -> rich_table.Table:
+        """Some of the columns; long words go over several lines, numbers never."""
+        table = rich_table.Table(box=None, pad_edge=False)
+        has_formula = FORMULA in shown
+        for place, name in enumerate(shown):
+            justify: JustifyMethod = "left" if WORDS.fullmatch(name) else "right"
+            is_name = has_formula and place == 0
+            width = min(MOST_NAME, self._width(name)) if is_name else None
+            table.add_column(
+                Text(name), justify=justify, overflow="fold", min_width=width,
+                max_width=width,
+                no_wrap=has_formula and not is_name and name != FORMULA,
+            )  # fmt: skip
+        for line in zip(*map(self._column, shown), strict=True):
+            table.add_row(*map(Text, line))
         return table
 
 
-def rows_as_html(rows: list[Row]) -> str:
-    """Rows as a table for a notebook."""
-    headings = _headings(rows)
-    lines = [
-        (row.unit, row.formula, *(row.cells.get(each, "") for each in headings))
-        for row in rows
-    ]
-    return html_table((_first_heading(rows), "formula", *headings), lines, left={1})
+def _html_style(heading: str) -> tuple[str, str]:
+    return ("left", "normal") if WORDS.fullmatch(heading) else ("right", "nowrap")
 
 
-def html_table(
-    headings: Sequence[str], lines: Iterable[Sequence[str]], *, left: Collection[int]
-) -> str:
-    """A table for a notebook; what stands in its cells is text, never markup.
+def escaped_markdown(text: str) -> str:
+    r"""Text that Markdown shows as it is.
 
-    Args:
-        headings: Of the columns.
-        lines: The cells of each row.
-        left: Columns of words, which start at the left; numbers end at the right.
-
-    >>> "&lt;b&gt;" in html_table(["name"], [["<b>"]], left={0})
-    True
+    >>> print(escaped_markdown("<b>|x_1|"))
+    \<b\>\|x\_1\|
     """
-    written = []
-    for at, line in enumerate((headings, *lines)):
-        tag = "td" if at else "th"
-        cells = (
-            f'<{tag} style="{CELL.format(*(WORDS if column in left else NUMBER))}">'
-            f"{html.escape(cell)}</{tag}>"
-            for column, cell in enumerate(line)
-        )
-        written.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<table>{''.join(written)}</table>"
+    return MARKUP.sub(r"\\\1", " ".join(text.splitlines()))
+
+
+def hidden_rows(count: int) -> str:
+    """What stands below a table of the first rows."""
+    return f"... and {count} more; `to_pandas()` has them all."
 
 
 def printed(shown: RenderableType) -> str:

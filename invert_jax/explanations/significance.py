@@ -1,12 +1,12 @@
 """What a null says of explanations: p-values valid after the search, and q-values."""
 
-import math
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Float
-from scipy import stats
+
+ARRAYS = ("p_search", "q_value", "log10_extrapolated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,34 +41,9 @@ class Significance:
         """That of the steps up to `length`."""
         return self._map(lambda values: values[:, :length])
 
-    def columns(self) -> dict[str, pa.Array]:
-        """One list per neuron of each array, for a table."""
-        names = ("p_search", "q_value", "log10_extrapolated")
-        return {name: list_column(getattr(self, name)) for name in names}
-
-    @classmethod
-    def from_columns(
-        cls, columns: dict[str, list], *, num_steps: int, alpha: float, num_draws: int
-    ) -> "Significance":
-        """The same again from `columns`, of so many steps of the search."""
-        p_search, q_value, extrapolated = (
-            np.array(columns[name], np.float64).reshape(-1, num_steps, *inner)
-            for name, inner in (
-                ("p_search", ()),
-                ("q_value", ()),
-                ("log10_extrapolated", (3,)),
-            )
-        )
-        return cls(p_search, q_value, extrapolated, alpha, num_draws)
-
     def _map(self, change) -> "Significance":
-        return Significance(
-            change(self.p_search),
-            change(self.q_value),
-            change(self.log10_extrapolated),
-            self.alpha,
-            self.num_draws,
-        )
+        changed = {name: change(getattr(self, name)) for name in ARRAYS}
+        return dataclasses.replace(self, **changed)
 
 
 def q_values(p_values: Float[np.ndarray, " neurons"]) -> Float[np.ndarray, " neurons"]:
@@ -77,18 +52,10 @@ def q_values(p_values: Float[np.ndarray, " neurons"]) -> Float[np.ndarray, " neu
     >>> q_values(np.array([0.01, np.nan, 0.04])).tolist()
     [0.02, nan, 0.04]
     """
+    from scipy import stats
+
     found = ~np.isnan(p_values)
     result = np.full(len(p_values), np.nan)
     if found.any():
         result[found] = stats.false_discovery_control(p_values[found])
     return result
-
-
-def list_column(array: np.ndarray) -> pa.Array:
-    """One list of numbers per row of an array, also of none.
-
-    >>> list_column(np.zeros((2, 1, 2))).to_pylist(), len(list_column(np.zeros((0, 3))))
-    ([[0.0, 0.0], [0.0, 0.0]], 0)
-    """
-    rows = array.reshape(len(array), math.prod(array.shape[1:]))
-    return pa.array(list(rows), pa.list_(pa.from_numpy_dtype(array.dtype)))

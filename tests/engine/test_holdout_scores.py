@@ -327,10 +327,10 @@ def test_a_difference_without_variance_makes_no_alternative(found):
     held_out = found.held_out
     neuron, rank = np.argwhere(held_out.is_alternative)[0]
     assert held_out.supports[neuron, -1, rank] != held_out.supports[neuron, -1, 0]
-    differences, scores = held_out.differences.copy(), held_out.rank_sums.copy()
+    differences, scores = held_out.differences.copy(), held_out.sums.copy()
     differences[neuron, -1, rank] = 0
     scores[neuron, -1] = 0
-    blind = dataclasses.replace(held_out, differences=differences, rank_sums=scores)
+    blind = dataclasses.replace(held_out, differences=differences, sums=scores)
     assert not blind.is_alternative[neuron, rank]
 
 

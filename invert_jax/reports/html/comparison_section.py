@@ -8,8 +8,9 @@ import numpy as np
 
 from invert_jax.analyses.comparison import Comparison
 from invert_jax.analyses.pairs import CHANGED, KEPT
-from invert_jax.explanations.display import row_of
+from invert_jax.explanations.display import cells_of
 from invert_jax.explanations.explanations import Explanations
+from invert_jax.explanations.printing import FORMULA
 from invert_jax.reports.html.encoding import well_formed
 from invert_jax.reports.material import LayerInputs
 
@@ -110,14 +111,14 @@ def _side(explanations: Explanations, position: int, link: str | None) -> Side:
     """The best label of a unit."""
     if position < 0:
         return Side()
-    row = row_of(explanations, position)
+    cells = cells_of(explanations, position)
     return Side(
-        well_formed(row.unit),
+        well_formed(explanations.neuron_names[position]),
         "" if link is None else f"{link}{explanations.neurons[position]}",
-        well_formed(row.formula),
-        row.cells.get(explanations.score_name, ""),
-        row.cells.get("held out", ""),
-        row.cells.get("95 %", "").replace(" to ", "\u2013"),
+        well_formed(cells[FORMULA]),
+        cells.get(explanations.score_name, ""),
+        cells.get("held out", ""),
+        cells.get("95 %", "").replace(" to ", "\u2013"),
     )
 
 

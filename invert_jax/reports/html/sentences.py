@@ -1,9 +1,9 @@
 """The sentences of the page: what was run, and what could not be shown."""
 
 from collections.abc import Iterable
-from pathlib import PurePath
 
 from invert_jax.explanations.explanations import Explanations
+from invert_jax.explanations.label_files import without_folders
 from invert_jax.reports.html.pictures import Pictures
 from invert_jax.reports.material import LayerInputs
 
@@ -52,7 +52,7 @@ def run_sentences(name: str, explanations: Explanations) -> list[str]:
         )
         sentences.append(f"Held-out scores are from {part} that no search has seen.")
     recorded = [
-        f"{key.removesuffix('_at')}: {_short(explanations.sources[key])}"
+        f"{key.removesuffix('_at')}: {without_folders(explanations.sources[key])}"
         for key in RECORDED
         if key in explanations.sources
     ]
@@ -127,12 +127,3 @@ def counted(number: int, noun: str) -> str:
     ('1 unit', '2,048 units')
     """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _short(place: str) -> str:
-    """A source as given; of a path its end alone, which says enough to others.
-
-    >>> _short("/home/me/secret/acts.npy"), _short("tfds:cifar10:test")
-    ('acts.npy', 'tfds:cifar10:test')
-    """
-    return PurePath(place).name if PurePath(place).is_absolute() else place

@@ -1,17 +1,14 @@
-import base64
 import csv
 import dataclasses
 import json
 import re
-from importlib import resources
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 import invert_jax as ij
-from invert_jax.explanations import on_disk
-from invert_jax.explanations.exports import export
+from invert_jax.explanations.label_files import export
 from tests.small_runs import QUIET, assert_same
 
 NAMES = ("a|b", "<b>c</b>", '"quoted", `code`', "日本 🐙", "*star* _under_")
@@ -43,19 +40,34 @@ def test_json_gives_the_same_explanations_again(explanations, tmp_path):
     )
 
 
-def test_json_says_where_the_labels_come_from(explanations, tmp_path):
+def test_json_is_plain_rows_that_say_where_they_come_from(explanations, tmp_path):
     export(explanations, tmp_path / "labels.json")
     content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
-    assert set(content) == {"format", "version", "run", "labels", "files"}
-    run = content["run"]
-    assert run["settings"]["max_length"] == 2
-    assert run["sources"] == explanations.sources
-    assert "jax" in run["versions"]
-    assert [row["formula"] for row in content["labels"]] == [
-        None if best is None else str(best) for best, *_ in explanations.formulas
+    assert (content["format"], content["version"]) == ("invert_jax labels", 2)
+    assert content["settings"]["max_length"] == 2 and content["score"] == "AUROC"
+    assert content["sources"] == explanations.sources and "jax" in content["versions"]
+    assert content["concept_names"] == list(NAMES)
+    best = [row["formula"] for row in content["labels"]]
+    assert best == [
+        None if first is None else str(first) for first, *_ in explanations.formulas
     ]
     assert content["labels"][5]["score"] is None
-    assert content["labels"][5]["status"] == "constant"
+    assert content["neurons"][5]["status"] == "constant"
+    last = [row for row in content["formulas"] if row["step"] == 2]
+    of_second = [row["formula"] for row in last if row["neuron"] == 1]
+    assert of_second == [str(formula) for formula in explanations.formulas[1]]
+    for row in last:
+        formula = ij.Formula.parse(row["formula"])
+        assert set(formula.names) <= set(NAMES)
+
+
+def test_the_layout_of_the_json_is_documented(explanations, tmp_path):
+    export(explanations, tmp_path / "labels.json")
+    content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
+    assert export.__doc__ is not None
+    table = export.__doc__.split("anything reads:")[1].split("`Explanations.load`")[0]
+    words = set(re.findall(r"\w+", table))
+    assert set(content) <= words
 
 
 def test_all_ranks_are_exported_if_asked_for(explanations, tmp_path):
@@ -79,7 +91,8 @@ def test_markdown_shows_names_as_they_are(explanations, tmp_path):
     lines = (tmp_path / "labels.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line.startswith("|")]
     assert rows[0] == (
-        "| neuron | formula | score | samples | held out | from | to | q | status |"
+        "| neuron | formula | AUROC | samples | log10 p "
+        "| held out | 95 % | q | status |"
     )
     assert len(rows) == 2 + len(explanations)
     for row in rows:
@@ -149,110 +162,71 @@ def test_a_folder_is_no_file(explanations, tmp_path):
 
 def test_other_json_is_refused(tmp_path):
     path = tmp_path / "labels.json"
-    for text in ("{}", "[]", '"x"', json.dumps({"format": "invert_jax labels"})):
+    for text in ("{}", "[]", '"x"', '{"format": "GeoJSON"}'):
         path.write_text(text)
-        with pytest.raises(ValueError, match="must be a JSON file of"):
+        with pytest.raises(
+            ValueError, match=r"must hold invert_jax labels; .* does not"
+        ):
             ij.Explanations.load(path)
-    path.write_text("{")
+    for text in ("{", "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="must hold JSON"):
+            ij.Explanations.load(path)
+    path.write_bytes(b"\xff")
     with pytest.raises(ValueError, match="must hold JSON"):
         ij.Explanations.load(path)
     with pytest.raises(FileNotFoundError):
         ij.Explanations.load(tmp_path / "none.json")
 
 
+def test_labels_of_0_1_0_are_refused_with_the_cure(tmp_path):
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps({"format": "invert_jax labels", "version": 1}))
+    with pytest.raises(ValueError, match=r"of version 2; .* of version 1\. Explain"):
+        ij.Explanations.load(path)
+
+
+def without(key):
+    return lambda content: content.pop(key)
+
+
+def with_cell(table, name, value):
+    return lambda content: content[table][1].update({name: value})
+
+
 @pytest.mark.parametrize(
-    "change",
+    "damage",
     [
-        {"files": {"../evil.parquet": "AAAA"}},
-        {"files": {"explanations.json": "AAAA"}},
-        {"files": {"neurons.parquet": "not base64"}},
-        {"files": None},
-        {"run": None},
-        {"files": {}},
-        {"files": {"neurons.parquet": base64.b64encode(b"x").decode()}},
+        without("settings"),
+        without("formulas"),
+        without("held_out_samples"),
+        lambda content: content["settings"].pop("sign"),
+        lambda content: content["settings"].update(beam_size=2**70),
+        lambda content: content["neurons"].pop(),
+        lambda content: content["neurons"][1].pop("tie_sum"),
+        lambda content: content["formulas"][1].pop("sum"),
+        lambda content: content.update(neurons=None),
+        lambda content: content.update(null="0.05"),
+        lambda content: content.update(num_samples="7 or so"),
+        lambda content: content.update(concept_names=["a"] * 5),
+        with_cell("formulas", "literals", [99]),
+        with_cell("formulas", "literals", [-4]),
+        with_cell("formulas", "literals", "ab"),
+        with_cell("formulas", "position", 6),
+        with_cell("formulas", "step", 0),
+        with_cell("formulas", "rank", 2),
+        with_cell("formulas", "sum", 2**70),
+        with_cell("neurons", "p_search", [0.5]),
+        with_cell("neurons", "held_out_sums_without", [1]),
     ],
 )
-def test_damaged_or_malicious_json_is_refused(explanations, tmp_path, change):
+def test_damaged_json_is_refused(explanations, tmp_path, damage):
     path = tmp_path / "labels.json"
     export(explanations, path)
     content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(content | change))
-    with pytest.raises(ValueError, match="`path` must"):
-        ij.Explanations.load(path)
-    assert [each.name for each in tmp_path.iterdir()] == ["labels.json"]
-
-
-@pytest.mark.parametrize("key", ["max_length", "sign", "num_literals"])
-def test_json_without_a_setting_is_refused(explanations, tmp_path, key):
-    path = tmp_path / "labels.json"
-    export(explanations, path)
-    content = json.loads(path.read_text(encoding="utf-8"))
-    del content["run"]["settings"][key]
+    damage(content)
     path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=rf"no `run\.settings\.{key}`, which labels"):
+    with pytest.raises(
+        ValueError, match=r"`path` must hold whole labels; .* is damaged"
+    ):
         ij.Explanations.load(path)
-    del content["run"]["settings"]
-    path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"no `run\.settings`"):
-        ij.Explanations.load(path)
-
-
-def test_the_files_in_json_are_those_of_save(explanations, tmp_path):
-    export(explanations, tmp_path / "labels.json")
-    content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
-    assert set(content["files"]) <= set(on_disk.OURS)
-
-
-TYPES = {
-    "object": dict, "array": list, "string": str, "boolean": bool, "integer": int,
-    "number": int | float, "null": type(None),
-}  # fmt: skip
-
-
-def faults(value, schema, at="$"):
-    """What of a value is not as its JSON schema says: of the words that ours uses."""
-    kinds = schema.get("type", [])
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds and not any(isinstance(value, TYPES[kind]) for kind in kinds):
-        return [f"{at} is no {kinds}"]
-    if "const" in schema and value != schema["const"]:
-        return [f"{at} is not {schema['const']}"]
-    if "enum" in schema and value not in schema["enum"]:
-        return [f"{at} is none of {schema['enum']}"]
-    found = []
-    if isinstance(value, dict):
-        known = schema.get("properties", {})
-        rest = schema.get("additionalProperties", True)
-        found += [
-            f"{at}.{n} lacks" for n in schema.get("required", []) if n not in value
-        ]
-        patterns = schema.get("patternProperties", {})
-        for name, each in value.items():
-            fitting = [inner for key, inner in patterns.items() if re.search(key, name)]
-            inner = known.get(name, fitting[0] if fitting else rest)
-            if inner is False:
-                found.append(f"{at}.{name} is not in the schema")
-            elif inner is not True:
-                found += faults(each, inner, f"{at}.{name}")
-    if isinstance(value, list) and "items" in schema:
-        for place, each in enumerate(value):
-            found += faults(each, schema["items"], f"{at}[{place}]")
-    return found
-
-
-@pytest.mark.parametrize("all_ranks", [False, True])
-def test_json_is_as_its_schema_says(explanations, tmp_path, all_ranks):
-    text = resources.files("invert_jax").joinpath("labels.schema.json").read_text()
-    schema = json.loads(text)
-    export(explanations, tmp_path / "labels.json", all_ranks=all_ranks)
-    content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
-    assert faults(content, schema) == []
-    written = set().union(*content["labels"])
-    row = schema["properties"]["labels"]["items"]
-    (pattern,) = row["patternProperties"]
-    numbered = {name for name in written if re.search(pattern, name)}
-    assert len(numbered) == explanations.max_length
-    listed = set(row["properties"])
-    assert written - numbered | {"rank"} == listed, "all columns are documented"
-    content["labels"][0]["score"] = "high"
-    assert faults(content, schema) == ["$.labels[0].score is no ['number', 'null']"]

@@ -1,0 +1,254 @@
+"""A record as columns, and back: a table of its neurons, and one of its formulas.
+
+Results on disk and labels to share are these two tables with a description, as Parquet
+and as JSON. What is exact stays exact: sums and supports are whole numbers, from which
+the scores follow.
+"""
+
+import dataclasses
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from invert_jax import version
+from invert_jax.core.search.beam import PAD
+from invert_jax.core.statistics.tie_patterns import NUM_GROUPS
+from invert_jax.explanations import held_out, significance
+from invert_jax.explanations.held_out import HeldOut
+from invert_jax.explanations.record import Record
+from invert_jax.explanations.significance import Significance
+from invert_jax.settings import SearchSettings
+
+HELD_OUT = "held_out_"
+VERSIONS = ("jax", "flax", "numpy")
+Columns = Mapping[str, Any]
+
+
+def description_of(record: Record) -> dict[str, Any]:
+    """All that is neither of a neuron nor of a formula, as JSON takes it."""
+    null = record.significance
+    return {
+        "layer": record.layer,
+        "score": record.score_name,
+        "num_neurons": record.num_neurons,
+        "num_samples": record.num_samples,
+        "settings": dataclasses.asdict(record.settings),
+        "concept_names": record.concept_names,
+        "synonyms": record.synonyms,
+        "left_out": record.left_out,
+        "sources": record.sources,
+        "null": null and {"alpha": null.alpha, "num_draws": null.num_draws},
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONS}
+        | {"invert_jax": version.VERSION},
+    }
+
+
+def neuron_columns(record: Record) -> dict[str, np.ndarray]:
+    """One row per neuron."""
+    columns = {
+        "neuron": record.neurons,
+        "name": np.array(record.neuron_names, object),
+        "status": record.status.astype(object),
+        "is_constant": record.is_constant,
+        "tie_sum": record.tie_sums,
+        "tie_groups": _lists(
+            record.tie_groups.reshape(len(record), 2 * record.tie_groups.shape[1]),
+            2 * (record.tie_groups[:, :, 1] > 0).sum(1),
+        ),
+    }
+    for prefix, part, names in (
+        ("", record.significance, significance.ARRAYS),
+        (HELD_OUT, record.held_out, held_out.OF_NEURONS),
+    ):
+        if part is not None:
+            columns |= {f"{prefix}{name}": getattr(part, name) for name in names}
+    return columns
+
+
+def formula_columns(record: Record) -> dict[str, np.ndarray]:
+    """One row per formula of the beam after each step of the search."""
+    slots = np.nonzero(record.lengths > 0)
+    position, step, rank = slots
+    places = zip(position.tolist(), rank.tolist(), step.tolist(), strict=True)
+    columns = {
+        "position": position,
+        "neuron": record.neurons[position],
+        "step": step + 1,
+        "rank": rank,
+        "formula": np.array([str(record.formula(*at)) for at in places], object),
+        "literals": _lists(record.literals[slots], record.lengths[slots]),
+        "operators": record.operators[slots],
+        "num_positives": record.supports[slots],
+        "sum": record.rank_sums[slots],
+    }
+    if record.held_out is not None:
+        for name in held_out.OF_SLOTS:
+            columns[f"{HELD_OUT}{name}"] = getattr(record.held_out, name)[slots]
+    return columns
+
+
+def _lists(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The first numbers of each row, as a list in an array of objects."""
+    lists = np.empty(len(rows), object)
+    lists[:] = [
+        row[:length].tolist() for row, length in zip(rows, lengths, strict=True)
+    ]
+    return lists
+
+
+def fields_of(
+    description: Mapping[str, Any],
+    neurons: Columns,
+    formulas: Columns,
+    samples: Sequence[int] | np.ndarray | None,
+    held_out_samples: Sequence[int] | np.ndarray | None,
+) -> dict[str, Any]:
+    """The fields of the record again.
+
+    Args:
+        description: From `description_of`.
+        neurons: From `neuron_columns`; as lists.
+        formulas: From `formula_columns`; as lists.
+        samples: Those that counted; None for all.
+        held_out_samples: Those held out; None for none.
+
+    Raises:
+        KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError: What
+            is given is not what was made.
+    """
+    settings = _settings_of(description["settings"])
+    names = tuple(description["concept_names"])
+    if len(set(names)) < len(names) or not all(isinstance(n, str) for n in names):
+        raise ValueError("`concept_names` must be texts, each once")
+    num_neurons = len(neurons["neuron"])
+    if num_neurons != description["num_neurons"]:
+        raise ValueError(f"it has {num_neurons} neurons, not as many as it says")
+    shape = (num_neurons, settings.max_length, settings.beam_size)
+    slots = _slots_of(formulas)
+    fields: dict[str, Any] = {}
+    fields |= _formula_arrays(formulas, len(names), slots, shape)
+    fields |= {
+        "rank_sums": _filled(formulas["sum"], np.int64, slots, shape),
+        "supports": _filled(formulas["num_positives"], np.int64, slots, shape),
+        "neurons": np.array(neurons["neuron"], np.int64),
+        "neuron_names": tuple(neurons["name"]),
+        "tie_sums": np.array(neurons["tie_sum"], np.float64),
+        "is_constant": np.array(neurons["is_constant"], bool),
+        "tie_groups": _padded_groups(neurons["tie_groups"]),
+        "concept_names": names,
+        "num_samples": int(description["num_samples"]),
+        "settings": settings,
+        "synonyms": {k: tuple(v) for k, v in description["synonyms"].items()},
+        "left_out": tuple(description["left_out"]),
+        "layer": description["layer"],
+        "sources": dict(description["sources"]),
+        "samples": None if samples is None else np.array(samples, np.int64),
+    }
+    if description["null"] is not None:
+        fields["significance"] = _significance_of(
+            neurons, num_steps=shape[1], **description["null"]
+        )
+    if held_out_samples is not None:
+        fields["held_out"] = _held_out_of(
+            np.array(held_out_samples, np.int64), neurons, formulas, slots, shape,
+            settings.sign,
+        )  # fmt: skip
+    return fields
+
+
+def _settings_of(settings: Mapping[str, Any]) -> SearchSettings:
+    """The settings, all of which must be there."""
+    names = {field.name for field in dataclasses.fields(SearchSettings)}
+    if set(settings) != names:
+        raise KeyError(*sorted(names ^ set(settings)))
+    return SearchSettings(**settings)
+
+
+def _slots_of(formulas: Columns) -> tuple[Int[np.ndarray, " formulas"], ...]:
+    """Where in the arrays each formula belongs: neuron, step and rank."""
+    position, step, rank = (
+        np.array(formulas[name], np.int64) for name in ("position", "step", "rank")
+    )
+    slots = (position, step - 1, rank)
+    if any(index.min(initial=0) < 0 for index in slots):
+        raise ValueError("a formula has no place: an index is negative")
+    return slots
+
+
+def _filled(
+    column: Any, dtype: type, slots: tuple, shape: tuple[int, int, int]
+) -> np.ndarray:
+    """An array of all slots; those without a formula have 0, or nan."""
+    empty = np.nan if dtype is np.float64 else 0
+    array: np.ndarray = np.full(shape, empty, dtype)
+    array[slots] = np.array(column, dtype)
+    return array
+
+
+def _formula_arrays(
+    formulas: Columns, num_concepts: int, slots: tuple, shape: tuple[int, int, int]
+) -> dict[str, np.ndarray]:
+    """The formulas as numbers."""
+    sizes = np.array([len(row) for row in formulas["literals"]], np.int64)
+    flat = np.array([each for row in formulas["literals"] for each in row], np.int64)
+    if len(flat) and not 0 <= flat.min() <= flat.max() < 2 * num_concepts:
+        raise ValueError("a formula uses a concept that has no name")
+    row = np.repeat(np.arange(len(sizes)), sizes)
+    place = np.arange(len(flat)) - np.repeat(sizes.cumsum() - sizes, sizes)
+    literals = np.full((*shape, shape[1]), PAD, np.int32)
+    literals[slots[0][row], slots[1][row], slots[2][row], place] = flat
+    return {
+        "literals": literals,
+        "operators": _filled(formulas["operators"], np.int32, slots, shape),
+        "lengths": _filled(sizes, np.int32, slots, shape),
+    }
+
+
+def _padded_groups(column: Sequence) -> Int[np.ndarray, "neurons groups 2"]:
+    """Tie groups of each neuron: samples below, samples in it; then zeros."""
+    groups = [np.reshape(np.array(each, np.int64), (-1, 2)) for each in column]
+    padded = np.zeros((len(groups), NUM_GROUPS, 2), np.int64)
+    for row, of_neuron in zip(padded, groups, strict=True):
+        row[: len(of_neuron)] = of_neuron
+    return padded
+
+
+def _significance_of(
+    neurons: Columns, *, num_steps: int, alpha: float, num_draws: int
+) -> Significance:
+    inner = {"log10_extrapolated": (3,)}
+    arrays = {
+        name: np.array(list(neurons[name]), np.float64).reshape(
+            -1, num_steps, *inner.get(name, ())
+        )
+        for name in significance.ARRAYS
+    }
+    return Significance(**arrays, alpha=alpha, num_draws=num_draws)
+
+
+def _held_out_of(
+    samples: Int[np.ndarray, " reported"],
+    neurons: Columns,
+    formulas: Columns,
+    slots: tuple,
+    shape: tuple[int, int, int],
+    sign: str,
+) -> HeldOut:
+    floats = ("variances", "differences", "tie_sums")
+    dtypes = {name: np.float64 if name in floats else np.int64 for name in _all_names()}
+    arrays = {
+        name: _filled(formulas[f"{HELD_OUT}{name}"], dtypes[name], slots, shape)
+        for name in held_out.OF_SLOTS
+    }
+    inner = {name: (shape[1], shape[1]) for name in held_out.OF_STEPS}
+    for name in held_out.OF_NEURONS:
+        column = np.array(list(neurons[f"{HELD_OUT}{name}"]), dtypes[name])
+        arrays[name] = column.reshape(shape[0], *inner.get(name, ()))
+    return HeldOut(samples, **arrays, sign=sign)
+
+
+def _all_names() -> tuple[str, ...]:
+    return (*held_out.OF_SLOTS, *held_out.OF_NEURONS)
