@@ -163,32 +163,45 @@ def positions_of_ids(wanted: object, ids: np.ndarray) -> Int[np.ndarray, " wante
     return found
 
 
-def joined_ids(
-    ids: np.ndarray | None, others: np.ndarray | None, num_samples: int, num_others: int
-) -> np.ndarray | None:
-    """The ids of two tables of the same samples; checked where both have them."""
-    if num_samples != num_others:
+def check_same_samples(
+    what: str,
+    num_samples: tuple[int, int],
+    ids: tuple[np.ndarray | None, np.ndarray | None],
+    *,
+    cure: str,
+) -> None:
+    """Refuse two inputs of other samples; by ids only where both have them.
+
+    Args:
+        what: Both, as a message names them.
+        num_samples: Of each.
+        ids: Of each.
+        cure: What to do if only the order differs.
+
+    >>> ids = np.array(["a", "b"]), np.array(["b", "a"])
+    >>> check_same_samples("`a` and `b`", (2, 2), ids, cure="Sort them.")
+    Traceback (most recent call last):
+    ValueError: `a` and `b` must describe the same samples, in the same order; sample 0
+    has the id 'a' in one and 'b' in the other. Sort them.
+    """
+    must = f"{what} must describe the same samples, in the same order"
+    if num_samples[0] != num_samples[1]:
+        raise ValueError(f"{must}; got {num_samples[0]} and {num_samples[1]}.")
+    first, second = ids
+    if first is None or second is None:
+        return
+    if first.dtype.kind != second.dtype.kind:
         raise ValueError(
-            "`join` needs the same samples in both tables; got "
-            f"{num_samples} and {num_others}; more samples are added by `stack`."
+            f"{what} must use the same ids; got {first[0].item()!r} and "
+            f"{second[0].item()!r} for the first sample."
         )
-    if ids is None or others is None:
-        return others if ids is None else ids
-    if ids.dtype.kind != others.dtype.kind:
-        raise ValueError(
-            f"`join` needs the same ids in both tables; got {ids.dtype} and "
-            f"{others.dtype}."
-        )
-    different = np.flatnonzero(ids != others)
+    different = np.flatnonzero(first != second)
     if len(different):
-        where = different[0]
+        at = different[0]
         raise ValueError(
-            "`join` needs the same samples in the same order; the ids differ at "
-            f"{len(different)} samples, first at {where}: {ids[where].item()!r} and "
-            f"{others[where].item()!r}. If only the order differs, use "
-            "`first.join(second.align(first.ids))`."
+            f"{must}; sample {at} has the id {first[at].item()!r} in one and "
+            f"{second[at].item()!r} in the other. {cure}"
         )
-    return ids
 
 
 def stacked_ids(

@@ -13,6 +13,7 @@ from invert_jax.checks import check_choice, check_fraction, check_whole
 from invert_jax.core.objectives.auroc import AUROC
 from invert_jax.core.objectives.objective import Objective
 from invert_jax.core.search.beam import MAX_LENGTH
+from invert_jax.core.search.limits import support_bounds
 
 OBJECTIVES = {"auroc": AUROC}
 SIGNS = ("positive", "negative")
@@ -78,17 +79,12 @@ class SearchSettings:
         return OBJECTIVES[self.objective]
 
     def bounds(self, num_samples: int) -> tuple[int, int]:
-        """Smallest and largest support, as counts, by exact arithmetic.
-
-        A fraction is read as the decimal that it prints as, so that 0.002 of 50,000
-        is 100. A support is never empty and never everything.
+        """Smallest and largest support, as counts.
 
         >>> SearchSettings(min_fraction=0.002).bounds(50_000)
         (100, 25000)
         """
-        smallest = math.ceil(Fraction(str(self.min_fraction)) * num_samples)
-        largest = math.floor(Fraction(str(self.max_fraction)) * num_samples)
-        return max(1, smallest), min(num_samples - 1, largest)
+        return support_bounds(self.min_fraction, self.max_fraction, num_samples)
 
 
 def fraction_of_few(num_samples: int) -> str:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from invert_jax.sample_ids import (
+    check_same_samples,
     checked_ids,
     distinct_ids,
     id_array,
-    joined_ids,
     position_ids,
     positions_of_ids,
     stacked_ids,
@@ -77,12 +77,22 @@ def test_ids_are_found_where_they_are(rng):
         positions_of_ids([100, 5, 101], ids)
 
 
-def test_tables_of_one_list_of_samples_keep_the_ids_that_one_has():
-    assert joined_ids(TEXTS, None, 3, 3) is TEXTS
-    assert joined_ids(None, TEXTS, 3, 3) is TEXTS
-    assert joined_ids(None, None, 3, 3) is None
-    with pytest.raises(ValueError, match="at 2 samples, first at 0: 'b' and 'a'"):
-        joined_ids(TEXTS, np.array(["a", "b", "é"]), 3, 3)
+@pytest.mark.parametrize(
+    ("num_samples", "others", "match"),
+    [
+        ((3, 4), None, "in the same order; got 3 and 4"),
+        ((3, 3), NUMBERS, "must use the same ids; got 'b' and 3 for the first sample"),
+        ((3, 3), TEXTS[[0, 2, 1]], "sample 1 has the id 'a' in one and 'é' .*Sort"),
+    ],
+)
+def test_other_samples_or_another_order_are_refused(num_samples, others, match):
+    with pytest.raises(ValueError, match=match):
+        check_same_samples("They", num_samples, (TEXTS, others), cure="Sort them.")
+
+
+def test_ids_that_one_side_lacks_are_not_compared():
+    for ids in ((TEXTS, None), (None, TEXTS), (None, None), (TEXTS, TEXTS.copy())):
+        check_same_samples("They", (3, 3), ids, cure="Sort them.")
 
 
 def test_stacked_ids_are_of_one_kind_and_all_different():

@@ -26,9 +26,14 @@ from invert_jax.analyses.pairs import (
 )
 from invert_jax.concepts.table import Concepts
 from invert_jax.explanations.axes import COLORS, GRAY, MARKERS, axes_of
-from invert_jax.explanations.display import cells_of
 from invert_jax.explanations.explanations import Explanations
-from invert_jax.explanations.printing import FORMULA, Table, hidden_rows, printed
+from invert_jax.explanations.printing import (
+    FORMULA,
+    Table,
+    cells_of,
+    hidden_rows,
+    printed,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -290,7 +295,7 @@ def _label(
     if explanations.held_out is None:
         return cells[FORMULA], f"{score} ({score_name})" if score else ""
     held_out, interval = cells.get("held out", ""), cells.get("95 %", "")
-    beside = f" ({interval.replace(' to ', '-')})" if interval else ""
+    beside = f" ({interval})" if interval else ""
     return cells[FORMULA], held_out + beside
 
 

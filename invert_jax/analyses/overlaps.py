@@ -10,6 +10,7 @@ from invert_jax.concepts.formula_masks import FormulaMasks
 from invert_jax.concepts.table import Concepts
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.same_run import concepts_in_order, counted_concepts
+from invert_jax.sample_ids import check_same_samples
 
 BLOCK = 1024
 
@@ -53,7 +54,13 @@ class Supports(NamedTuple):
                 "`concepts` must be a Concepts table, or one for each of `a` and `b`; "
                 f"got {type(concepts).__name__}."
             )
-        _check_same_samples(*tables)
+        one, other = tables
+        check_same_samples(
+            "`concepts`",
+            (one.num_samples, other.num_samples),
+            (one.ids, other.ids),
+            cure="Concepts.align reorders them.",
+        )
         sides = tuple(zip(tables, (a, b), ("`a`", "`b`"), strict=True))
         of_a, of_b = (concepts_in_order(*side) for side in sides)
         for side in sides:
@@ -114,20 +121,6 @@ class Supports(NamedTuple):
 def _ratio(shared: np.ndarray, either: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return shared / np.where(either > 0, either, np.nan)
-
-
-def _check_same_samples(a: Concepts, b: Concepts) -> None:
-    """Refuse tables of other samples."""
-    if a.num_samples != b.num_samples:
-        raise ValueError(
-            "`concepts` must describe the same samples, in the same order; got "
-            f"{a.num_samples} and {b.num_samples}."
-        )
-    if a.ids is not None and b.ids is not None and not np.array_equal(a.ids, b.ids):
-        raise ValueError(
-            "`concepts` must describe the same samples, in the same order; their ids "
-            "differ. Concepts.align reorders them."
-        )
 
 
 def _masks(

@@ -293,9 +293,13 @@ class Concepts:
         >>> joined.names, joined.num_rows
         (('cat', 'dog', 'animal'), 2)
         """
-        ids = sample_ids.joined_ids(
-            self.ids, other.ids, self.num_samples, other.num_samples
+        sample_ids.check_same_samples(
+            "`self` and `other`",
+            (self.num_samples, other.num_samples),
+            (self.ids, other.ids),
+            cure="`other.align(self.ids)` reorders `other`; `stack` adds samples.",
         )
+        ids = other.ids if self.ids is None else self.ids
         table_checks.check_no_common_names(self.names, other.names)
         pairs = (
             self.row_of_sample.astype(np.int64) * other.num_rows + other.row_of_sample

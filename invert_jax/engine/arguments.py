@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from invert_jax.activations.array import Activations, checked_values
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.exact import MAX_SAMPLES
+from invert_jax.sample_ids import check_same_samples
 
 
 def checked_layers(
@@ -96,30 +97,14 @@ def checked_neurons(
 
 def _check_same_samples(activations: Activations, concepts: Concepts) -> None:
     """Refuse other samples, another order, or too many."""
-    if activations.num_samples != concepts.num_samples:
-        raise ValueError(
-            "`activations` and `concepts` must describe the same samples, in the same "
-            f"order; got {activations.num_samples} and {concepts.num_samples}."
-        )
     if activations.num_samples > MAX_SAMPLES:
         raise ValueError(
             f"`activations` must have at most {MAX_SAMPLES} samples; got "
             f"{activations.num_samples}. Explain a part of them."
         )
-    if activations.ids is None or concepts.ids is None:
-        return
-    if activations.ids.dtype.kind != concepts.ids.dtype.kind:
-        raise ValueError(
-            "`activations` and `concepts` must use the same ids; got "
-            f"{activations.ids[0].item()!r} and {concepts.ids[0].item()!r} for the "
-            "first sample."
-        )
-    different = np.flatnonzero(activations.ids != concepts.ids)
-    if len(different):
-        at = different[0]
-        mine, theirs = activations.ids[at].item(), concepts.ids[at].item()
-        raise ValueError(
-            "`activations` and `concepts` must describe the same samples, in the same "
-            f"order; sample {at} has the id {mine!r} in one and {theirs!r} in the "
-            "other. concepts.align(activations.ids) reorders the concepts."
-        )
+    check_same_samples(
+        "`activations` and `concepts`",
+        (activations.num_samples, concepts.num_samples),
+        (activations.ids, concepts.ids),
+        cure="concepts.align(activations.ids) reorders the concepts.",
+    )

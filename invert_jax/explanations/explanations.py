@@ -8,10 +8,10 @@ from jaxtyping import Int
 from rich.console import Group
 
 from invert_jax.concepts.table import Concepts
-from invert_jax.explanations import display, lookups
+from invert_jax.explanations import lookups, printing
 from invert_jax.explanations.null import Null
-from invert_jax.explanations.printing import printed
 from invert_jax.explanations.record import Record
+from invert_jax.explanations.unit import Unit, unit_of
 from invert_jax.formula.formula import Formula
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Explanations(Record):
             )
         return dataclasses.replace(self, significance=null.significance(self, alpha))
 
-    def unit(self, neuron: int) -> display.Unit:
+    def unit(self, neuron: int) -> Unit:
         """One neuron, by its index in the layer; shows all formulas where printed."""
-        return display.unit_of(self, neuron)
+        return unit_of(self, neuron)
 
     def neurons_for(
         self,
@@ -92,7 +92,12 @@ class Explanations(Record):
         on_disk.save(self, path)
 
     def export(self, path, *, all_ranks: bool = False) -> None:
-        """Write one .parquet, .csv, .json or .md to share; `load` reads the .json."""
+        """Write one .parquet, .csv, .json or .md to share; `load` reads the .json.
+
+        The JSON is plain rows: `labels` (as `to_arrow`), `neurons` and `formulas`, with
+        settings, concepts, versions and hashes of the run; see
+        `invert_jax.explanations.label_files.export` for every key.
+        """
         from invert_jax.explanations import label_files
 
         label_files.export(self, path, all_ranks=all_ranks)
@@ -105,10 +110,10 @@ class Explanations(Record):
         return cls(**label_files.read(path))
 
     def __str__(self) -> str:
-        return printed(display.layer_table(self))
+        return printing.printed(printing.layer_table(self))
 
     def __rich__(self) -> Group:
-        return display.layer_table(self)
+        return printing.layer_table(self)
 
     def _repr_html_(self) -> str:
-        return display.layer_html(self)
+        return printing.layer_html(self)

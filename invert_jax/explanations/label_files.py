@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from invert_jax.disk import whole_file
-from invert_jax.explanations import arrow, columns, display, on_disk
+from invert_jax.explanations import arrow, columns, on_disk, printing
 from invert_jax.explanations.printing import escaped_markdown
 from invert_jax.explanations.record import Record
 
@@ -211,7 +211,7 @@ def _markdown(explanations: Record, *, all_ranks: bool) -> str:
         f"sign {settings.sign}."
     )
     positions = range(explanations.num_neurons)
-    table = display.labels_table(explanations, positions, all_ranks=all_ranks)
+    table = printing.labels_table(explanations, positions, all_ranks=all_ranks)
     return "\n".join(
         (f"# {escaped_markdown(heading)}", "", run, "", table.to_markdown(), "")
     )

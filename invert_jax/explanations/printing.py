@@ -1,16 +1,31 @@
-"""Tables for people: as text in a terminal, as HTML in a notebook, as Markdown."""
+"""What `print` shows: labels as tables in a terminal, a notebook and Markdown."""
 
 import html
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from rich import table as rich_table
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    JustifyMethod,
+    RenderableType,
+)
 from rich.text import Text
 
+from invert_jax.explanations.record import Record
+
+ROWS_SHOWN = 20
+STATUS_WORDS = {
+    "constant": "the same activation on every sample",
+    "no_candidate": "no formula within the bounds",
+    "chance": "a search finds one as good by chance",
+}
 CELL = "padding:2px 10px;text-align:{};white-space:{};vertical-align:top"
 FORMULA = "formula"
 # A narrow terminal goes without some columns, the first first, for the formula's sake.
@@ -132,3 +147,95 @@ def printed(shown: RenderableType) -> str:
     text = io.StringIO()
     Console(file=text, width=100, color_system=None).print(shown)
     return "\n".join(map(str.rstrip, text.getvalue().splitlines()))
+
+
+def cells_of(record: Record, position: int, rank: int = 0) -> dict[str, str]:
+    """One formula of a neuron as text, by heading; without a formula why there is none.
+
+    The formula is in words, which `Formula.parse` reads as well.
+    """
+    formula, held_out = record.formula(position, rank), record.held_out
+    status = str(record.status[position])
+    if formula is None:
+        return {FORMULA: f"({STATUS_WORDS.get(status, status)})"}
+    cells = {
+        FORMULA: formula.to_words(),
+        record.score_name: f"{record.scores[position, rank]:.4f}",
+        "samples": f"{record.num_positives[position, rank]:,}",
+        "log10 p": f"{record.log10_p[position, rank]:.1f}",
+    }
+    if held_out is not None:
+        score = held_out.scores[position, rank]
+        low, high = held_out.intervals[position, rank]
+        interval = "" if np.isnan(low) else f"{low:.3f}-{high:.3f}"
+        note = str(held_out.notes[position]) if rank == 0 else ""
+        cells["held out"] = "" if np.isnan(score) else f"{score:.4f}"
+        cells["95 %"] = f"{interval} {note}".strip()
+        if held_out.is_alternative[position, rank]:
+            cells["status"] = "alternative"
+    if record.significance is not None and rank == 0:
+        cells["q"] = f"{record.q_value[position]:.2g}"
+        cells["status"] = status.replace("_", " ")
+    return cells
+
+
+def table_of(first: str, rows: Sequence[tuple[str, dict[str, str]]]) -> Table:
+    """A table of formulas.
+
+    Args:
+        first: Heading of the first column.
+        rows: What stands in the first column, and the cells of `cells_of`.
+    """
+    found = dict.fromkeys(name for _, cells in rows for name in (FORMULA, *cells))
+    headings = sorted(found, key=lambda name: name == "status")
+    lines = [
+        (name, *(cells.get(heading, "") for heading in headings))
+        for name, cells in rows
+    ]
+    return Table((first, *headings), lines)
+
+
+def labels_table(
+    record: Record, positions: Iterable[int], *, all_ranks: bool = False
+) -> Table:
+    """The labels of some neurons, or all formulas of their beams."""
+    ranks = range(record.beam_size if all_ranks else 1)
+    rows = [
+        (record.neuron_names[position], cells_of(record, position, rank))
+        for position in positions
+        for rank in ranks
+        if rank == 0 or record.lengths[position, -1, rank] > 0
+    ]
+    return table_of("neuron", rows)
+
+
+def layer_table(record: Record, *, rows: int = ROWS_SHOWN) -> Group:
+    """The first neurons, for a terminal.
+
+    >>> from rich.console import Console
+    >>> from invert_jax import Concepts, Options, explain
+    >>> concepts = Concepts.from_labels([0, 1, 2] * 50, ["cat", "dog", "fish"])
+    >>> values = np.array([0.0, 2.0, 1.0] * 50)[:, None]
+    >>> labels = explain(
+    ...     values, concepts, min_fraction=0.2, options=Options(progress=False))
+    >>> Console(width=70, highlight=False).print(layer_table(labels))
+    Explanations(1 neurons, 1 labeled, max_length=3, beam_size=5)
+    neuron  formula   AUROC  samples  log10 p
+         0  dog      1.0000       50    -25.4
+    """
+    parts: list[RenderableType] = [Text(repr(record))]
+    if len(record):
+        parts.append(labels_table(record, range(len(record))[:rows]))
+    if len(record) > rows:
+        parts.append(Text(hidden_rows(len(record) - rows)))
+    return Group(*parts)
+
+
+def layer_html(record: Record, *, rows: int = ROWS_SHOWN) -> str:
+    """The first neurons, for a notebook; names are escaped."""
+    parts = [f"<p>{html.escape(repr(record))}</p>"]
+    if len(record):
+        parts.append(labels_table(record, range(len(record))[:rows]).to_html())
+    if len(record) > rows:
+        parts.append(f"<p>{html.escape(hidden_rows(len(record) - rows))}</p>")
+    return "".join(parts)

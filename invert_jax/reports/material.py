@@ -14,6 +14,7 @@ from invert_jax.explanations.same_run import (
     check_same_activations,
     counted_concepts,
 )
+from invert_jax.sample_ids import check_same_samples
 
 
 class LayerInputs(NamedTuple):
@@ -163,20 +164,11 @@ def _checked_layer(
         whose = f"`explanations`{label}"
         concepts = counted_concepts(concepts, explanations, whose)
         if activations is not None:
-            _check_same_ids(activations.ids, concepts.ids, samples)
+            known_ids = None if activations.ids is None else activations.ids[samples]
+            check_same_samples(
+                "`activations` and `concepts`",
+                (len(samples), concepts.num_samples),
+                (known_ids, concepts.ids),
+                cure="concepts.align(activations.ids) reorders the concepts.",
+            )
     return LayerInputs(name, explanations, activations, concepts, samples, num_all, ids)
-
-
-def _check_same_ids(
-    of_activations: np.ndarray | None,
-    of_concepts: np.ndarray | None,
-    samples: Int[np.ndarray, " samples"],
-) -> None:
-    """Refuse samples in another order."""
-    if of_activations is None or of_concepts is None:
-        return
-    if not np.array_equal(of_activations[samples], of_concepts):
-        raise ValueError(
-            "`activations` and `concepts` must describe the same samples, in the same "
-            "order; their ids differ. concepts.align(activations.ids) reorders them."
-        )

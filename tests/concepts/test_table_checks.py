@@ -150,13 +150,16 @@ def test_wrong_samples_are_refused(samples, message):
 def test_join_refuses_other_samples_and_names():
     left = Concepts.from_labels([0, 1], ["a", "b"], ids=["x", "y"])
     for right, message in [
-        (Concepts.from_labels([0], ["c"]), "same samples in both tables; got 2 and 1"),
+        (Concepts.from_labels([0], ["c"]), "in the same order; got 2 and 1"),
         (Concepts.from_labels([0, 0], ["b"]), "both have 'b'"),
         (
             Concepts.from_labels([0, 0], ["c"], ids=["y", "x"]),
-            "first at 0: 'x' and 'y'",
+            "sample 0 has the id 'x' in one and 'y' in the other",
         ),
-        (Concepts.from_labels([0, 0], ["c"], ids=[0, 1]), "got <U1 and int64"),
+        (
+            Concepts.from_labels([0, 0], ["c"], ids=[0, 1]),
+            "the same ids; got 'x' and 0",
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             left.join(right)

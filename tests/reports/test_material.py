@@ -36,7 +36,7 @@ def test_labels_of_another_run_are_refused_in_words(run):
 def test_ids_in_another_order_are_refused(run):
     ids = run.activations.ids[::-1]
     mixed = ij.Activations(np.asarray(run.activations), ids=ids)
-    refused(run, "their ids differ", activations=mixed, concepts=run.concepts)
+    refused(run, "has the id", activations=mixed, concepts=run.concepts)
 
 
 def test_layers_need_inputs_by_layer(run):

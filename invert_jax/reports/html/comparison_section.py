@@ -8,9 +8,8 @@ import numpy as np
 
 from invert_jax.analyses.comparison import Comparison
 from invert_jax.analyses.pairs import CHANGED, KEPT
-from invert_jax.explanations.display import cells_of
 from invert_jax.explanations.explanations import Explanations
-from invert_jax.explanations.printing import FORMULA
+from invert_jax.explanations.printing import FORMULA, cells_of
 from invert_jax.reports.html.encoding import well_formed
 from invert_jax.reports.material import LayerInputs
 
@@ -118,7 +117,7 @@ def _side(explanations: Explanations, position: int, link: str | None) -> Side:
         well_formed(cells[FORMULA]),
         cells.get(explanations.score_name, ""),
         cells.get("held out", ""),
-        cells.get("95 %", "").replace(" to ", "\u2013"),
+        cells.get("95 %", "").replace("-", "\u2013"),
     )
 
 

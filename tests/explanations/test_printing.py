@@ -130,7 +130,7 @@ def test_held_out_scores_and_chance_are_shown(judged):
     text = printed(labels)
     assert f"{labels.held_out.scores[1, 0]:.4f}" in text
     low, high = labels.held_out.intervals[1, 0]
-    assert f"{low:.3f} to {high:.3f}" in text
+    assert f"{low:.3f}-{high:.3f}" in text
     assert labels.status.tolist() == ["labeled", "chance"]
     assert "chance" in text
     assert "a search finds one as good by chance" in str(labels.unit(1))

@@ -1,0 +1,103 @@
+"""One unit and what it responds to."""
+
+import html
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from invert_jax.explanations.lookups import position_of
+from invert_jax.explanations.printing import (
+    STATUS_WORDS,
+    Table,
+    cells_of,
+    printed,
+    table_of,
+)
+from invert_jax.explanations.record import LABELED, Record
+from invert_jax.formula.formula import Formula
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Unit:
+    """One neuron and what it responds to; shows well where it is printed.
+
+    Attributes:
+        explanations: Those of its layer.
+        position: Its position among them.
+    """
+
+    explanations: Record
+    position: int
+
+    @property
+    def neuron(self) -> int:
+        """Its index in the layer."""
+        return int(self.explanations.neurons[self.position])
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.explanations.neuron_names[self.position]
+
+    @property
+    def status(self) -> str:
+        """Whether its label is to be used."""
+        return str(self.explanations.status[self.position])
+
+    @property
+    def formula(self) -> Formula | None:
+        """What it responds to."""
+        return self.explanations.formula(self.position)
+
+    @property
+    def score(self) -> float:
+        """Score of that formula; nan if there is none."""
+        return float(self.explanations.scores[self.position, 0])
+
+    def __repr__(self) -> str:
+        formula = self.formula
+        label = None if formula is None else f"{str(formula)!r}, {self.score:.4f}"
+        return f"Unit({self.neuron}, {label or self.status})"
+
+    def __str__(self) -> str:
+        return printed(self.__rich__())
+
+    def __rich__(self) -> RenderableType:
+        heading, table = Text(self._heading, style="bold"), self._table
+        return Group(heading, table) if table.lines else heading
+
+    def _repr_html_(self) -> str:
+        table = self._table
+        heading = f"<p><b>{html.escape(self._heading)}</b></p>"
+        return heading + (table.to_html() if table.lines else "")
+
+    @property
+    def _heading(self) -> str:
+        number, of = str(self.neuron), self.explanations
+        heading = f"unit {number}" + ("" if self.name == number else f" ({self.name})")
+        if of.layer:
+            heading += f" of {of.layer}"
+        if self.status != LABELED:
+            heading += f": {STATUS_WORDS.get(self.status, self.status)}"
+        return heading
+
+    @property
+    def _table(self) -> Table:
+        """A row for each formula of the beam, shortest length first."""
+        steps = [
+            (length, self.explanations.at_length(length))
+            for length in range(1, self.explanations.max_length + 1)
+        ]
+        rows = [
+            (f"at most {length}", cells_of(step, self.position, rank))
+            for length, step in steps
+            for rank in range(step.beam_size)
+            if step.lengths[self.position, -1, rank] > 0
+        ]
+        return table_of("literals", rows)
+
+
+def unit_of(explanations: Record, neuron: int) -> Unit:
+    """One neuron, by its index in the layer."""
+    return Unit(explanations, position_of(explanations, neuron))
