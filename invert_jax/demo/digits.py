@@ -5,27 +5,15 @@ pixels each, from the UCI collection "Optical Recognition of Handwritten Digits"
 Nothing is downloaded; they come with scikit-learn.
 """
 
-import inspect
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
-from invert_jax.concepts.table import Concepts
-from invert_jax.demo.attributes import IMAGE_ATTRIBUTES
+from invert_jax import Concepts
+from invert_jax.demo.attributes import DEFINITIONS, image_attributes
 
-NUMERALS = (
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-)
+NUMERALS = tuple("zero one two three four five six seven eight nine".split())
 
 DIGIT_ATTRIBUTES: dict[str, tuple[set[int], str]] = {
     "even": ({0, 2, 4, 6, 8}, "divisible by two"),
@@ -107,40 +95,20 @@ def concepts_of(digits: Digits) -> Concepts:
     concept is the exact opposite of another, since every formula may say "not".
 
     >>> concepts = concepts_of(load())
-    >>> concepts.names[:3], concepts.num_concepts
-    (('zero', 'one', 'two'), 43)
     >>> concepts.descriptions[concepts.names.index("has_loop")]
     'The digit is written with a closed loop: 0, 6, 8 or 9.'
     """
-    columns = {**_digit_columns(digits.labels), **_image_columns(digits.images)}
-    return Concepts.from_masks(
-        np.stack([truth for truth, _ in columns.values()], axis=1),
-        tuple(columns),
-        descriptions=tuple(description for _, description in columns.values()),
-        ids=digits.ids,
-    )
-
-
-Column = tuple[Bool[np.ndarray, " samples"], str]
-
-
-def _digit_columns(labels: Int[np.ndarray, " samples"]) -> dict[str, Column]:
-    columns: dict[str, Column] = {}
-    for digit, numeral in enumerate(NUMERALS):
-        columns[numeral] = (labels == digit, f"The digit is {digit}.")
-    for name, (members, description) in DIGIT_ATTRIBUTES.items():
+    columns = [
+        (numeral, digits.labels == digit, f"The digit is {digit}.")
+        for digit, numeral in enumerate(NUMERALS)
+    ]
+    for name, (members, definition) in DIGIT_ATTRIBUTES.items():
         *most, last = sorted(members)
-        listed = f"{', '.join(map(str, most))} or {last}"
-        truth = np.isin(labels, list(members))
-        columns[name] = (truth, f"The digit is {description}: {listed}.")
-    return columns
-
-
-def _image_columns(images: Float[np.ndarray, "samples 8 8"]) -> dict[str, Column]:
-    return {
-        attribute.__name__: (
-            attribute(images),
-            (inspect.getdoc(attribute) or "").partition("\n")[0],
-        )
-        for attribute in IMAGE_ATTRIBUTES
-    }
+        text = f"The digit is {definition}: {', '.join(map(str, most))} or {last}."
+        columns.append((name, np.isin(digits.labels, list(members)), text))
+    attributes = image_attributes(digits.images)
+    columns += [(name, attributes[name], text) for name, text in DEFINITIONS.items()]
+    names, truths, definitions = zip(*columns, strict=True)
+    return Concepts.from_masks(
+        np.stack(truths, axis=1), names, descriptions=definitions, ids=digits.ids
+    )

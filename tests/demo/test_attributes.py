@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from invert_jax.demo import attributes
-from invert_jax.demo.attributes import IMAGE_ATTRIBUTES
+from invert_jax.demo.attributes import DEFINITIONS, image_attributes
 
 SLASH = np.eye(8, dtype=np.float32)[None, ::-1] * 16
 BACKSLASH = np.eye(8, dtype=np.float32)[None] * 16
@@ -21,7 +21,7 @@ def picture(rows=slice(None), columns=slice(None), ink=16.0):
 
 
 def names_true_of(images):
-    return {f.__name__ for f in IMAGE_ATTRIBUTES if f(images)[0]}
+    return {name for name, truth in image_attributes(images).items() if truth[0]}
 
 
 def test_all_attributes_of_a_vertical_bar_at_the_right():
@@ -109,20 +109,33 @@ def test_the_slope_is_that_of_the_weighted_least_squares_line(rng):
     row, column = np.mgrid[:8, :8].reshape(2, -1)
     slope, _ = np.polyfit(row, column, 1, w=np.sqrt(image.ravel()))
 
-    assert attributes._columns_per_row(image[None])[0] == pytest.approx(slope)
+    assert attributes.columns_per_row(image[None])[0] == pytest.approx(slope)
 
 
-@pytest.mark.parametrize("attribute", IMAGE_ATTRIBUTES, ids=lambda f: f.__name__)
+def test_the_slope_of_a_picture_of_one_row_is_0():
+    assert attributes.columns_per_row(picture(rows=3, ink=7.0))[0] == 0
+
+
+def test_the_correlation_with_the_mirror_image_is_pearsons(rng):
+    image = rng.integers(17, size=(8, 8)).astype(np.float64)
+    expected = np.corrcoef(image.ravel(), image[:, ::-1].ravel())[0, 1]
+
+    assert attributes.mirror_correlation(image[None])[0] == pytest.approx(expected)
+
+
+def test_attributes_and_their_definitions_have_the_same_names_in_the_same_order():
+    assert list(image_attributes(RING)) == list(DEFINITIONS)
+
+
 @pytest.mark.parametrize("num_samples", [0, 1, 5])
-def test_every_attribute_judges_each_picture_on_its_own(rng, attribute, num_samples):
+def test_every_attribute_judges_each_picture_on_its_own(rng, num_samples):
     images = rng.integers(17, size=(num_samples, 8, 8)).astype(np.float32)
 
-    truth = attribute(images)
-
-    assert truth.shape == (num_samples,)
-    assert truth.dtype == bool
-    for i in range(num_samples):
-        assert attribute(images[i : i + 1])[0] == truth[i]
+    for name, truth in image_attributes(images).items():
+        assert truth.shape == (num_samples,)
+        assert truth.dtype == bool
+        for i in range(num_samples):
+            assert image_attributes(images[i : i + 1])[name][0] == truth[i]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +150,7 @@ def test_turning_the_picture_upside_down_swaps_top_and_bottom(rng, one, other):
     images = rng.integers(17, size=(200, 8, 8)).astype(np.float32) ** 2 / 16
     turned = np.flip(images, axis=1)
     np.testing.assert_array_equal(
-        getattr(attributes, one)(images), getattr(attributes, other)(turned)
+        image_attributes(images)[one], image_attributes(turned)[other]
     )
 
 
@@ -154,5 +167,5 @@ def test_a_mirror_swaps_left_and_right(rng, one, other):
     images = rng.integers(17, size=(200, 8, 8)).astype(np.float32) ** 2 / 16
     mirrored = np.flip(images, axis=2)
     np.testing.assert_array_equal(
-        getattr(attributes, one)(images), getattr(attributes, other)(mirrored)
+        image_attributes(images)[one], image_attributes(mirrored)[other]
     )

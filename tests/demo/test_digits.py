@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from invert_jax.demo import digits
-from invert_jax.demo.attributes import IMAGE_ATTRIBUTES
+from invert_jax.demo.attributes import DEFINITIONS
 
 pytest.importorskip("sklearn")
 
@@ -76,6 +76,13 @@ def test_arithmetic_attributes_agree_with_arithmetic():
     }
 
 
+def test_concepts_come_with_their_definitions(concepts):
+    said = dict(zip(concepts.names, concepts.descriptions, strict=True))
+    assert said["six"] == "The digit is 6."
+    assert said["above_six"] == "The digit is more than six: 7, 8 or 9."
+    assert said["wide"] == DEFINITIONS["wide"]
+
+
 def test_every_concept_is_described_and_the_pictures_ids_come_along(concepts, held_out):
     assert len(set(concepts.descriptions)) == concepts.num_concepts
     assert all(text.endswith(".") for text in concepts.descriptions)
@@ -101,7 +108,7 @@ def test_no_concept_repeats_another_or_is_its_exact_opposite(concepts):
 
 def test_attributes_of_pictures_overlap_with_those_of_digits(concepts):
     masks = concepts.masks().astype(int)
-    of_images = masks[:, -len(IMAGE_ATTRIBUTES) :]
+    of_images = masks[:, -len(DEFINITIONS) :]
     both = masks[:, :10].T @ of_images
     spread = (both >= 5).sum(axis=0)
     assert (spread >= 2).all()
