@@ -10,7 +10,7 @@ all are positive, and without it 13 of the 32 hidden units end up silent on ever
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,10 @@ import numpy as np
 import optax
 from flax import linen as nn
 from jax import lax
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Key, PyTree
 
 from invert_jax.demo.digits import Digits
+from invert_jax.progress import progress_bar
 
 LAYERS = ("parts", "hidden", "logits")
 NUM_EPOCHS = 40
@@ -30,30 +31,19 @@ LEARNING_RATE = 5e-3
 Variables: TypeAlias = PyTree[Float[Array, "..."]]
 
 
-class Convolution(nn.Module):
-    """3 x 3 convolution and ReLU."""
+class Rectified(nn.Module):
+    """A linear layer and its ReLU.
 
-    num_features: int
+    Attributes:
+        make_linear: Makes the linear layer.
+    """
 
-    @nn.compact
-    def __call__(
-        self, maps: Float[Array, "batch rows columns below"]
-    ) -> Float[Array, "batch rows columns features"]:
-        """Feature maps over the feature maps below."""
-        return nn.relu(nn.Conv(self.num_features, (3, 3), name="linear")(maps))
-
-
-class Hidden(nn.Module):
-    """Dense layer and ReLU."""
-
-    num_features: int
+    make_linear: Callable[..., nn.Module]
 
     @nn.compact
-    def __call__(
-        self, units: Float[Array, "batch below"]
-    ) -> Float[Array, "batch units"]:
-        """Units over the units below."""
-        return nn.relu(nn.Dense(self.num_features, name="linear")(units))
+    def __call__(self, below: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+        """Units over the units below, or feature maps over feature maps."""
+        return nn.relu(self.make_linear(name="linear")(below))
 
 
 class DigitNetwork(nn.Module):
@@ -69,24 +59,12 @@ class DigitNetwork(nn.Module):
     def __call__(self, images: Float[Array, "batch 8 8"]) -> Float[Array, "batch 10"]:
         """Logits of images whose pixels have ink from 0 to 16."""
         maps = images[..., None] / 16
-        maps = Convolution(16, name="edges")(maps)
-        maps = Convolution(24, name="parts")(maps)
+        maps = Rectified(partial(nn.Conv, 16, (3, 3)), name="edges")(maps)
+        maps = Rectified(partial(nn.Conv, 24, (3, 3)), name="parts")(maps)
         maps = nn.max_pool(maps, (2, 2), strides=(2, 2))
         units = nn.LayerNorm(name="norm")(maps.reshape(len(maps), -1))
-        units = Hidden(32, name="hidden")(units)
+        units = Rectified(partial(nn.Dense, 32), name="hidden")(units)
         return nn.Dense(10, name="logits")(units)
-
-
-class TrainState(NamedTuple):
-    """What a training step changes.
-
-    Attributes:
-        variables: Weights of the network.
-        optimizer: State of the optimizer.
-    """
-
-    variables: Variables
-    optimizer: optax.OptState
 
 
 def train(
@@ -94,55 +72,48 @@ def train(
     *,
     seed: int = 0,
     num_epochs: int = NUM_EPOCHS,
-    on_epoch: Callable[[int], None] = lambda epoch: None,
+    progress: bool = False,
 ) -> Variables:
     """Fit a `DigitNetwork` by Adam, a cosine schedule and shifts by up to one pixel.
 
+    The seed fixes the first weights, the order of the pictures and the shifts.
     The steps run in a Python loop: inside a `lax` loop XLA's CPU backend leaves its
     fast convolutions (17 s instead of 2 s here).
-
-    Args:
-        digits: Pictures to learn from; at least one.
-        seed: Fixes the first weights, the order of the pictures and the shifts.
-        num_epochs: Times that each picture is seen.
-        on_epoch: Called with the number of each epoch, from 1, when it is done.
     """
     key_init, key_shift = jax.random.split(jax.random.key(seed))
     rng = np.random.default_rng(seed)
     batch_size = min(BATCH_SIZE, len(digits.labels))
     num_batches = len(digits.labels) // batch_size
-    optimizer = _optimizer(num_epochs * num_batches)
+    num_steps = max(1, num_epochs * num_batches)
+    optimizer = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, num_steps))
     variables = DigitNetwork().init(key_init, jnp.zeros((1, 8, 8)))
-    state = TrainState(variables, optimizer.init(variables))
-    step = jax.jit(partial(training_step, optimizer=optimizer))
-    for epoch in range(num_epochs):
-        order = rng.permutation(len(digits.labels))[: num_batches * batch_size]
-        for i, batch in enumerate(order.reshape(num_batches, batch_size)):
-            key = jax.random.fold_in(key_shift, epoch * num_batches + i)
-            state = step(state, key, digits.images[batch], digits.labels[batch])
-        on_epoch(epoch + 1)
-    return state.variables
+    state = optimizer.init(variables)
 
+    @jax.jit
+    def step(variables, state, key, images, labels):
+        """Change the weights once, against the mean loss of a shifted batch."""
 
-def training_step(
-    state: TrainState,
-    key: Key[Array, ""],
-    images: Float[Array, "batch 8 8"],
-    labels: Int[Array, " batch"],
-    *,
-    optimizer: optax.GradientTransformation,
-) -> TrainState:
-    """Change the weights once, against the mean cross-entropy of a shifted batch."""
+        def loss(variables):
+            logits = DigitNetwork().apply(variables, shifted(key, images))
+            return optax.softmax_cross_entropy_with_integer_labels(
+                logits, labels
+            ).mean()
 
-    def loss(variables: Variables) -> Float[Array, ""]:
-        logits = DigitNetwork().apply(variables, shifted(key, images))
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        return losses.mean()
+        updates, state = optimizer.update(jax.grad(loss)(variables), state, variables)
+        return optax.apply_updates(variables, updates), state
 
-    updates, optimizer_state = optimizer.update(
-        jax.grad(loss)(state.variables), state.optimizer, state.variables
-    )
-    return TrainState(optax.apply_updates(state.variables, updates), optimizer_state)
+    with progress_bar(
+        "train a network", num_epochs, things="epochs", show=progress, stays=True
+    ) as advance:
+        for epoch in range(num_epochs):
+            order = rng.permutation(len(digits.labels))[: num_batches * batch_size]
+            batches = order.reshape(num_batches, batch_size)
+            for number, batch in enumerate(batches, start=epoch * num_batches):
+                key = jax.random.fold_in(key_shift, number)
+                images, labels = digits.images[batch], digits.labels[batch]
+                variables, state = step(variables, state, key, images, labels)
+            advance(1)
+    return variables
 
 
 def shifted(
@@ -160,7 +131,3 @@ def accuracy(variables: Variables, digits: Digits) -> float:
     """Part of the pictures whose largest logit is that of their digit, in [0, 1]."""
     logits = DigitNetwork().apply(variables, jnp.asarray(digits.images))
     return float(np.mean(jnp.argmax(jnp.asarray(logits), axis=1) == digits.labels))
-
-
-def _optimizer(num_steps: int) -> optax.GradientTransformation:
-    return optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, max(1, num_steps)))

@@ -2,11 +2,11 @@
 
 import contextlib
 import csv
-import dataclasses
 import io
-import json
 import re
+import shlex
 import sys
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,15 +14,10 @@ import numpy as np
 import pytest
 
 from invert_jax import Concepts, Explanations, Formula
+from invert_jax.activations.store.opening import read_activations
 from invert_jax.cli.main import main
 from invert_jax.demo import Findings, job, run
-from invert_jax.demo.labels import labels_of
-from invert_jax.demo.self_check import (
-    check_accuracy,
-    check_own_digits,
-    check_scores,
-    check_shuffled,
-)
+from invert_jax.demo.self_check import check_accuracy
 
 metrics = pytest.importorskip("sklearn.metrics")
 
@@ -33,14 +28,21 @@ class Finished(NamedTuple):
     findings: Findings
     output: Path
     printed: str
+    bars: str
+
+    @property
+    def ending(self):
+        """What is said to try next."""
+        return self.printed.partition("What to try next")[2]
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     output = tmp_path_factory.mktemp("demo") / "new" / "folder"
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
+    printed, bars = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(bars):
         findings = run(output, progress=True)
-    return Finished(findings, output, printed.getvalue())
+    return Finished(findings, output, printed.getvalue(), bars.getvalue())
 
 
 @pytest.fixture
@@ -48,17 +50,19 @@ def findings(finished):
     return finished.findings
 
 
-def labels_csv(finished):
-    with (finished.output / "labels.csv").open(encoding="utf-8") as file:
+def labels_csv(finished, layer):
+    path = finished.output / "labels" / f"{layer}.csv"
+    with path.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def test_it_passes_its_own_checks(findings):
-    found = {check.name: check.value for check in findings.checks}
+    accuracy, own_digits, largest_error, shuffled = findings.checks
     assert findings.passed
-    assert found["accuracy"] >= 0.97
-    assert found["own_digits"] >= 9
-    assert found["largest_error"] <= 1e-12
+    assert accuracy.value >= 0.97
+    assert own_digits.value >= 9
+    assert largest_error.value <= 1e-12
+    assert shuffled.value <= 0.05 * 66 and "of 66 neurons" in shuffled.fact
 
 
 def test_every_neuron_of_three_layers_is_explained_at_length_three(findings):
@@ -89,13 +93,11 @@ def test_half_of_the_images_are_searched_and_the_others_judge(findings):
         assert (low[inside] < high[inside]).all()
 
 
-def test_units_with_a_meaning_are_labeled_and_shuffled_ones_are_not(findings):
+def test_units_with_a_meaning_are_labeled(findings):
     for found in findings.explanations.values():
         is_known = found.lengths[:, -1, 0] > 0
         assert (found.status[is_known] == "labeled").mean() > 0.9
         assert (found.q_value[is_known] >= 1 / (1 + job.NUM_DRAWS)).all()
-    shuffled = {check.name: check for check in findings.checks}["shuffled"]
-    assert shuffled.value <= 0.05 * 66 and "of 66 units" in shuffled.description
 
 
 def test_held_out_scores_are_lower_than_those_that_chose_the_formula(findings):
@@ -103,43 +105,42 @@ def test_held_out_scores_are_lower_than_those_that_chose_the_formula(findings):
         assert np.nanmean(findings.explanations[layer].optimism[:, 0]) > 0
 
 
-def test_labels_need_held_out_scores(findings):
-    found = dataclasses.replace(findings.explanations["logits"], held_out=None)
-    with pytest.raises(ValueError, match=r"`explanations` must have held-out scores"):
-        labels_of(found, "logits")
+def test_shuffled_units_keep_their_values_and_lose_their_places(findings):
+    for layer, values in findings.activations.items():
+        shuffled = job.shuffled(findings.activations)[f"shuffled {layer}"]
+        np.testing.assert_array_equal(np.sort(shuffled, 0), np.sort(values, 0))
+        assert (shuffled != np.asarray(values)).any()
 
 
-def test_the_concept_that_the_ending_asks_for_has_neurons(finished):
-    ending = finished.printed.partition("What to try next")[2]
-    (concept,) = re.findall(r'neurons_for\("(\w+)"\)', ending)
-    assert len(finished.findings.explanations["hidden"].neurons_for(concept)) > 0
+def test_the_tables_of_labels_have_a_line_for_every_neuron(finished):
+    for layer, size in NUM_UNITS.items():
+        rows = labels_csv(finished, layer)
+        assert [int(row["neuron"]) for row in rows] == list(range(size))
 
 
-def test_the_file_of_labels_has_a_line_for_every_neuron(finished):
-    rows = labels_csv(finished)
-    places = [(row["layer"], int(row["neuron"])) for row in rows]
-    assert places == [
-        (layer, i) for layer, size in NUM_UNITS.items() for i in range(size)
-    ]
+def test_formulas_in_the_tables_give_the_scores_in_the_tables(finished):
+    findings = finished.findings
+    for layer, found in findings.explanations.items():
+        for row in labels_csv(finished, layer):
+            if row["status"] != "labeled":
+                continue
+            truth = Formula.parse(row["formula"]).evaluate(findings.concepts)
+            values = np.asarray(findings.activations[layer])[:, int(row["neuron"])]
+            for name, part in (
+                ("score", found.samples),
+                ("held_out_score", found.held_out.samples),
+            ):
+                auroc = metrics.roc_auc_score(truth[part], values[part])
+                assert float(row[name]) == pytest.approx(auroc, abs=1e-12)
+            assert int(row["num_positives"]) == truth[found.samples].sum()
+            assert float(row["p_search"]) <= float(row["q_value"]) <= job.ALPHA
 
 
-def test_formulas_in_the_file_of_labels_give_the_scores_in_the_file(finished):
-    for row in labels_csv(finished):
-        if row["status"] != "labeled":
-            continue
-        findings, layer = finished.findings, row["layer"]
-        found = findings.explanations[layer]
-        truth = Formula.parse(row["formula"]).evaluate(findings.concepts)
-        values = np.asarray(findings.activations[layer])[:, int(row["neuron"])]
-        for name, part in (
-            ("auroc", found.samples),
-            ("held_out", found.held_out.samples),
-        ):
-            auroc = metrics.roc_auc_score(truth[part], values[part])
-            assert float(row[name]) == pytest.approx(auroc, abs=1e-12)
-        assert int(row["num_positives"]) == truth[found.samples].sum()
-        assert float(row["share"]) == truth[found.samples].mean()
-        assert float(row["p_search"]) <= float(row["q_value"]) <= job.ALPHA
+def test_labels_to_share_load_again(finished):
+    for layer, found in finished.findings.explanations.items():
+        loaded = Explanations.load(finished.output / "labels" / f"{layer}.json")
+        np.testing.assert_array_equal(loaded.scores, found.scores)
+        assert list(loaded.formulas) == list(found.formulas)
 
 
 def test_saved_explanations_load_as_they_were(finished):
@@ -152,67 +153,62 @@ def test_saved_explanations_load_as_they_were(finished):
         assert list(loaded.formulas) == list(found.formulas)
 
 
-def test_what_was_explained_is_saved_and_gives_the_same_answers(finished):
-    values = np.load(finished.output / "activations" / "logits.npy", allow_pickle=False)
+def test_what_was_explained_is_saved_as_it_was(finished):
     concepts = Concepts.load(finished.output / "concepts.npz")
-    again = job.explained(values, concepts)
-    found = finished.findings.explanations["logits"]
-    assert list(again.formulas) == list(found.formulas)
-    np.testing.assert_array_equal(again.scores, found.scores)
-
-
-def test_every_concept_is_defined_in_a_file(finished):
-    with (finished.output / "concepts.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    concepts = finished.findings.concepts
-    assert [row["concept"] for row in rows] == list(concepts.names)
-    assert [row["description"] for row in rows] == list(concepts.descriptions)
-    assert [int(row["num_positives"]) for row in rows] == list(concepts.num_positives)
-
-
-def test_the_checks_are_written_down(finished):
-    record = json.loads((finished.output / "checks.json").read_text())
-    assert {name: check["passed"] for name, check in record.items()} == {
-        "accuracy": True,
-        "own_digits": True,
-        "largest_error": True,
-        "shuffled": True,
-    }
+    assert concepts.fingerprint() == finished.findings.concepts.fingerprint()
+    loaded = read_activations(finished.output / "activations.npz")
+    assert isinstance(loaded, dict) and list(loaded) == list(NUM_UNITS)
+    for layer, values in finished.findings.activations.items():
+        np.testing.assert_array_equal(np.asarray(loaded[layer]), np.asarray(values))
+        np.testing.assert_array_equal(loaded[layer].ids, concepts.ids)
 
 
 def test_what_is_printed_shows_labels_checks_and_what_to_try_next(finished):
     printed = finished.printed
-    for text in ("logits: 10 units", "hidden: 32 units, the best 10"):
+    for text in ("the best 10 of 10 neurons", "hidden: the best 10 of 32 neurons"):
         assert text in printed
-    for heading in (" AUROC ", " held out ", " q ", " status "):
+    for heading in (" AUROC ", " held out ", " q ", " status"):
         assert heading in printed
-    for text in ("Train a network", "Explain every unit", "What to try next"):
-        assert text in printed
-    assert printed.count("✓") >= len(finished.findings.checks)
+    assert printed.count("✓") == len(finished.findings.checks)
     assert "✗" not in printed
-    assert f"{finished.output}/labels.csv" in printed
+    assert f"{finished.output}/report.html" in finished.ending
+
+
+def test_the_bars_are_apart_from_what_is_printed(finished):
+    for text in ("train a network", "40 epochs"):
+        assert text in finished.bars
+        assert text not in finished.printed
 
 
 def test_the_files_that_are_named_at_the_end_exist(finished):
-    ending = finished.printed.partition("What to try next")[2]
-    words = [word.strip('"()') for word in ending.replace("load(", " ").split()]
+    words = [word.strip('"()') for word in finished.ending.replace("(", " ").split()]
     named = {Path(word) for word in words if word.startswith(str(finished.output))}
-    made_by_the_user = finished.output / "longer"
+    made_by_the_user = {finished.output / name for name in ("longer", "longer.html")}
     assert len(named) >= 5
-    assert {path for path in named if not path.exists()} == {made_by_the_user}
+    assert {path for path in named if not path.exists()} == made_by_the_user
 
 
-def test_the_text_file_lists_every_neuron(finished):
-    text = (finished.output / "labels.txt").read_text(encoding="utf-8")
-    for layer, size in NUM_UNITS.items():
-        assert f"{layer}: {size} units" in text
-    assert ", the best" not in text
-    assert sum(line.startswith("│ ") for line in text.splitlines()) >= 66
+def test_the_lines_of_python_at_the_end_find_units(finished, capsys):
+    start = finished.ending.index("      import invert_jax")
+    lines = finished.ending[start : finished.ending.index("  allow longer")]
+    exec(textwrap.dedent(lines), {})
+    shown = capsys.readouterr().out
+    rows = [line for line in shown.splitlines() if re.match(r" *\d+  ", line)]
+    assert "Explanations" in shown and "of 'hidden'" in shown
+    assert len(rows) >= 2
+    assert shown.count("six") >= len(rows)
 
 
-def test_the_accuracy_check_fails_below_97_percent():
-    assert check_accuracy(0.97, 899).passed
-    assert not check_accuracy(0.969, 899).passed
+def test_the_commands_at_the_end_run(finished, capsys):
+    text = finished.ending.replace("\\\n", " ")
+    explain, report = re.findall(r"invert-jax (.*)", text)
+    # A short search is enough to see that the inputs are found.
+    assert main([*shlex.split(explain), "-q", "--max-length", "1"]) == 0
+    assert main([*shlex.split(report), "-q"]) == 0
+    assert "No activations were given" not in (
+        finished.output / "longer.html"
+    ).read_text(encoding="utf-8")
+    capsys.readouterr()
 
 
 def test_the_command_finds_what_the_results_were_made_of(finished, tmp_path):
@@ -222,38 +218,6 @@ def test_the_command_finds_what_the_results_were_made_of(finished, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "No activations were given" not in text
     assert "No concepts were given" not in text
-
-
-def test_the_digit_check_fails_if_two_logits_change_places(findings):
-    swapped = findings.explanations["logits"].take([1, 0, 2, 3, 4, 5, 6, 7, 8, 9])
-    check = check_own_digits(swapped)
-    assert check.value == 8
-    assert not check.passed
-
-
-def test_the_score_check_fails_if_a_rank_sum_is_off_by_one_rank(findings):
-    found = findings.explanations["logits"]
-    wrong = dataclasses.replace(found, rank_sums=found.rank_sums + 2)
-    check = check_scores({"logits": wrong}, findings.activations, findings.concepts)
-    assert check.value > 1e-6
-    assert not check.passed
-
-
-def test_the_score_check_fails_if_a_held_out_score_is_off_by_one_rank(findings):
-    found = findings.explanations["logits"]
-    held_out = dataclasses.replace(
-        found.held_out, rank_sums=found.held_out.rank_sums + 2
-    )
-    wrong = dataclasses.replace(found, held_out=held_out)
-    check = check_scores({"logits": wrong}, findings.activations, findings.concepts)
-    assert check.value > 1e-6
-    assert not check.passed
-
-
-def test_the_check_of_shuffled_units_fails_if_they_are_labeled(findings):
-    check = check_shuffled(findings.explanations, alpha=0.05)
-    assert check.value > 60
-    assert not check.passed
 
 
 def test_one_failed_check_fails_the_job(findings):

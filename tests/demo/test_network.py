@@ -17,24 +17,26 @@ def split():
 
 @pytest.fixture(scope="module")
 def trained(split):
-    epochs: list[int] = []
-    return network.train(split[0], on_epoch=epochs.append), epochs
+    return network.train(split[0])
 
 
 def test_it_reads_97_of_100_digits_that_it_has_not_seen(split, trained):
-    assert network.accuracy(trained[0], split[1]) >= 0.97
+    assert network.accuracy(trained, split[1]) >= 0.97
 
 
 def test_hardly_a_hidden_unit_is_silent_on_every_picture(split, trained):
     _, state = network.DigitNetwork().apply(
-        trained[0], jnp.asarray(split[1].images), capture_intermediates=True
+        trained, jnp.asarray(split[1].images), capture_intermediates=True
     )
     hidden = np.asarray(state["intermediates"]["hidden"]["__call__"][0])
     assert (hidden.max(axis=0) == 0).sum() <= 2
 
 
-def test_it_tells_when_each_epoch_is_done(trained):
-    assert trained[1] == list(range(1, network.NUM_EPOCHS + 1))
+def test_a_bar_counts_the_epochs_if_wanted(split, capsys):
+    network.train(split[0].take(np.arange(3)), num_epochs=2, progress=True)
+    assert "2 epochs" in capsys.readouterr().err
+    network.train(split[0].take(np.arange(3)), num_epochs=2)
+    assert capsys.readouterr().err == ""
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(split):
