@@ -5,7 +5,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -111,3 +111,16 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(repr((name, array.shape, array.dtype.str)).encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def without_folders(place: str) -> str:
+    """A source as given; of a local path its end alone, which tells others enough.
+
+    >>> without_folders("/home/me/acts.npy"), without_folders("imagenet:/home/me/val")
+    ('acts.npy', 'imagenet:val')
+    >>> without_folders("tfds:cifar10:test"), without_folders("gs://bucket/acts")
+    ('tfds:cifar10:test', 'gs://bucket/acts')
+    """
+    scheme = next((s for s in ("imagenet:", "file://") if place.startswith(s)), "")
+    path = PurePath(place.removeprefix(scheme))
+    return scheme + path.name if path.is_absolute() else place

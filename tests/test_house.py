@@ -32,13 +32,20 @@ FLOORS = (
 # Two rooms of one floor that do not know each other: the two inputs.
 APART = ({"concepts", "activations"},)
 # What `import invert_jax` does not load.
-HEAVY = {"flax", "tensorflow_datasets", "tensorflow", "optax", "matplotlib", "pandas"}
+HEAVY = {
+    "flax",
+    "tensorflow_datasets",
+    "tensorflow",
+    "optax",
+    "matplotlib",
+    "pandas",
+    "pyarrow",
+    "scipy.stats",
+}
 # What may be imported where it is used: slow to load, or an extra.
 LATE = HEAVY | {
     "h5py",
     "jinja2",
-    "scipy.stats",
-    "pyarrow",
     "PIL",
     "tensorstore",
     "rich",
@@ -173,6 +180,27 @@ def test_the_core_knows_arrays_only(file):
     assert "jit" not in {
         node.attr for node in ast.walk(parse(file)) if isinstance(node, ast.Attribute)
     }, "jit sits at the doors"
+
+
+def texts_of(file):
+    """The texts that a file shows: its strings that are no docstrings."""
+    tree = parse(file)
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, documented)]
+    docstrings = {id(body[0].value) for body in bodies if isinstance(body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if id(node) not in docstrings:
+                yield node.value
+
+
+# Where the objective is defined; and texts about the whole: the demo and the help.
+NAME_THE_SCORE = ("core/objectives/", "demo/", "cli/")
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if not f.startswith(NAME_THE_SCORE)])
+def test_texts_ask_the_record_for_the_name_of_the_score(file):
+    assert [text for text in texts_of(file) if "AUROC" in text] == []
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from rich.console import Group
 
 from invert_jax.concepts.table import Concepts
-from invert_jax.explanations import lookups, printing
+from invert_jax.explanations import lookups, on_disk, printing
 from invert_jax.explanations.null import Null
 from invert_jax.explanations.record import Record
 from invert_jax.explanations.unit import Unit, unit_of
@@ -87,8 +87,6 @@ class Explanations(Record):
 
     def save(self, path) -> None:
         """Write a folder of Parquet and JSON; see `load`."""
-        from invert_jax.explanations import on_disk
-
         on_disk.save(self, path)
 
     def export(self, path, *, all_ranks: bool = False) -> None:

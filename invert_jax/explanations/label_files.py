@@ -5,7 +5,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from invert_jax.disk import whole_file
+from invert_jax.disk import whole_file, without_folders
 from invert_jax.explanations import arrow, columns, on_disk, printing
 from invert_jax.explanations.printing import escaped_markdown
 from invert_jax.explanations.record import Record
@@ -101,19 +101,6 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
             "load again."
         )
     return on_disk.read(path)
-
-
-def without_folders(place: str) -> str:
-    """A source as given; of a local path its end alone, which tells others enough.
-
-    >>> without_folders("/home/me/acts.npy"), without_folders("imagenet:/home/me/val")
-    ('acts.npy', 'imagenet:val')
-    >>> without_folders("tfds:cifar10:test"), without_folders("gs://bucket/acts")
-    ('tfds:cifar10:test', 'gs://bucket/acts')
-    """
-    scheme = next((s for s in ("imagenet:", "file://") if place.startswith(s)), "")
-    path = PurePath(place.removeprefix(scheme))
-    return scheme + path.name if path.is_absolute() else place
 
 
 def _described(explanations: Record) -> dict[str, Any]:

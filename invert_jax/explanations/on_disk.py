@@ -7,11 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
-
-from invert_jax.explanations import arrow, columns
+from invert_jax.explanations import columns
 from invert_jax.explanations.record import Record
 
 FORMAT = "invert_jax explanations"
@@ -67,6 +63,8 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         FileNotFoundError: It has no description.
         ValueError: It is of something else, of another version, or damaged.
     """
+    import pyarrow as pa
+
     path = Path(path)
     description = _read_description(path)
     try:
@@ -92,6 +90,11 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
 
 def _read_whole(path: Path, digest: str) -> dict[str, Any]:
     """The columns of a file; the bytes that are hashed are those that are read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from invert_jax.explanations import arrow
+
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
         raise ValueError(f"{path.name} is not the file that was written with it")
@@ -99,6 +102,11 @@ def _read_whole(path: Path, digest: str) -> dict[str, Any]:
 
 
 def _write(explanations: Record, folder: Path) -> None:
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    from invert_jax.explanations import arrow
+
     tables = {
         NEURONS: columns.neuron_columns(explanations),
         FORMULAS: columns.formula_columns(explanations),
@@ -109,7 +117,7 @@ def _write(explanations: Record, folder: Path) -> None:
         tables[HELD_OUT] = {"sample": explanations.held_out.samples}
     for name, table in tables.items():
         pq.write_table(arrow.table_of(table), folder / name)
-    pa.csv.write_csv(arrow.to_arrow(explanations), folder / LABELS)
+    pyarrow.csv.write_csv(arrow.to_arrow(explanations), folder / LABELS)
     description = {
         "format": FORMAT,
         "version": VERSION,

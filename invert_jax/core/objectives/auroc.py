@@ -68,6 +68,9 @@ def auroc_score(
 
 AUROC = Objective(
     name="AUROC",
+    meaning="AUROC is the probability that a unit is higher on a sample where its "
+    "formula holds than on one where it does not, where equal activations count half; "
+    "one half is no relation.",
     approximate=approximate_auroc,
     margin=2.0**-20,
     loss=auroc_loss,

@@ -12,6 +12,7 @@ class Objective(NamedTuple):
 
     Attributes:
         name: What people call the score, in tables and plots.
+        meaning: What the score says, in a sentence.
         approximate: Score in float32 of (sums, num_positives, num_samples), larger is
             better. The sums are rounded once to float32.
         margin: Bound on the relative error of `approximate`.
@@ -21,6 +22,7 @@ class Objective(NamedTuple):
     """
 
     name: str
+    meaning: str
     approximate: Callable[..., Array]
     margin: float
     loss: Callable[..., tuple[Array, ...]]

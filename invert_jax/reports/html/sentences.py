@@ -2,17 +2,11 @@
 
 from collections.abc import Iterable
 
+from invert_jax.disk import without_folders
 from invert_jax.explanations.explanations import Explanations
-from invert_jax.explanations.label_files import without_folders
 from invert_jax.reports.html.pictures import Pictures
 from invert_jax.reports.material import LayerInputs
 
-# What the scores say, by their names.
-MEANINGS = {
-    "AUROC": "AUROC is the probability that a unit is higher on a sample where its "
-    "formula holds than on one where it does not, where equal activations count half; "
-    "one half is no relation.",
-}
 RECORDED = ("model", "data", "preprocessing", "activations_at", "concepts_at")
 
 
@@ -61,8 +55,8 @@ def run_sentences(name: str, explanations: Explanations) -> list[str]:
 
 def score_meanings(layers: Iterable[Explanations]) -> list[str]:
     """What each of the scores in the page says, once."""
-    names = dict.fromkeys(each.score_name for each in layers)
-    return [MEANINGS[name] for name in names]
+    meanings = (layer.settings.how_to_score.meaning for layer in layers)
+    return list(dict.fromkeys(meanings))
 
 
 def missing_notes(

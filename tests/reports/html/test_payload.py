@@ -6,7 +6,6 @@ import numpy as np
 
 import invert_jax as ij
 from invert_jax.core.objectives.auroc import AUROC
-from invert_jax.reports.html import sentences
 from invert_jax.reports.page import report
 from invert_jax.settings import OBJECTIVES
 from tests.reports.pages_read import data_of, unpacked
@@ -110,8 +109,11 @@ def test_names_of_units_are_shown_where_they_say_more_than_the_number(run, tmp_p
 
 
 def test_the_whole_page_calls_the_score_by_its_name(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(OBJECTIVES, "auroc", AUROC._replace(name="fit"))
-    monkeypatch.setitem(sentences.MEANINGS, "fit", "Fit is what it is.")
+    monkeypatch.setitem(
+        OBJECTIVES,
+        "auroc",
+        AUROC._replace(name="fit", meaning="Fit is what it is."),
+    )
     both = ij.compare(run.explanations, run.explanations)
     path = report(run.explanations, tmp_path / "page.html", comparison=both)
     text = path.read_text(encoding="utf-8")
