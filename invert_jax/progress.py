@@ -59,8 +59,10 @@ def progress_bar(
         TimeElapsedColumn(),
     )
     console = Console(stderr=True)
+    # A bar that goes again would leave an empty line in a file.
+    seen = stays or console.is_terminal or console.is_jupyter
     with Progress(
-        *columns, console=console, disable=not show, transient=not stays
+        *columns, console=console, disable=not (show and seen), transient=not stays
     ) as bar:
         task = bar.add_task(title, total=total, completed=start, start_at=start)
         yield lambda count: bar.advance(task, count)

@@ -41,7 +41,7 @@ class Explanations(Record):
             )
         return dataclasses.replace(self, significance=null.significance(self, alpha))
 
-    def unit(self, neuron: int) -> Unit:
+    def unit(self, neuron: int | np.integer) -> Unit:
         """One neuron, by its index in the layer; shows all formulas where printed."""
         return unit_of(self, neuron)
 

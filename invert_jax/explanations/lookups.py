@@ -150,7 +150,7 @@ def searched_columns(explanations: Record) -> list[int]:
     return [column for column, name in names if name not in aside]
 
 
-def position_of(explanations: Record, neuron: int) -> int:
+def position_of(explanations: Record, neuron: int | np.integer) -> int:
     """The position of a neuron, by its index in the layer.
 
     An unknown one is an error that says which there are.

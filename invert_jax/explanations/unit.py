@@ -3,6 +3,7 @@
 import html
 from dataclasses import dataclass
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -98,6 +99,6 @@ class Unit:
         return table_of("literals", rows)
 
 
-def unit_of(explanations: Record, neuron: int) -> Unit:
+def unit_of(explanations: Record, neuron: int | np.integer) -> Unit:
     """One neuron, by its index in the layer."""
     return Unit(explanations, position_of(explanations, neuron))
