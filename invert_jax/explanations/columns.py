@@ -144,7 +144,7 @@ def fields_of(
         "synonyms": {k: tuple(v) for k, v in description["synonyms"].items()},
         "left_out": tuple(description["left_out"]),
         "layer": description["layer"],
-        "sources": dict(description["sources"]),
+        "sources": dict(description["sources"].items()),
         "samples": None if samples is None else np.array(samples, np.int64),
     }
     if description["null"] is not None:

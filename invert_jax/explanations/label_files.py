@@ -50,6 +50,7 @@ def export(
         formulas              a row per formula of the beam, at each length (`step`)
         samples               indices of those that counted; null for all
         held_out_samples      indices of those held out; null for none
+        digest                of all the rest: what was changed is not read in
 
     `Explanations.load` reads it in again, without the activations, from all but
     `labels`. A number that is not defined is null.
@@ -122,6 +123,7 @@ def _json(explanations: Record, labels: pa.Table) -> str:
         "samples": _plain(explanations.samples),
         "held_out_samples": held_out and _plain(held_out.samples),
     }
+    content = on_disk.sealed(content)
     entries = (
         f"{json.dumps(name)}: {_lines(value) if name in TABLES else _text(value)}"
         for name, value in content.items()

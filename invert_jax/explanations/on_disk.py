@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,13 +125,25 @@ def _write(explanations: Record, folder: Path) -> None:
         **columns.description_of(explanations),
         "digests": {name: _digest(folder / name) for name in tables},
     }
-    text = json.dumps(description, indent=1, ensure_ascii=False, default=float)
+    text = json.dumps(sealed(description), indent=1, ensure_ascii=False, default=float)
     (folder / DESCRIPTION).write_text(text, encoding="utf-8")
 
 
 def _digest(path: Path) -> str:
     """Content hash of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be JSON, with a digest by which a change of any value shows.
+
+    It is the SHA-256 of all else, with keys in order: line breaks do not matter.
+
+    >>> sealed({"b": 1, "a": [2]})["digest"] == sealed({"a": (2,), "b": 1})["digest"]
+    True
+    """
+    text = json.dumps(content, sort_keys=True, default=float)
+    return {**content, "digest": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _read_description(path: Path) -> dict[str, Any]:
@@ -152,7 +165,9 @@ def _read_description(path: Path) -> dict[str, Any]:
 def known_description(
     text: str, path: str | os.PathLike, format: str, version: int
 ) -> dict[str, Any]:
-    """The JSON of a file of this format and version; anything else is refused.
+    """The JSON of a file of this format and version, as it was written.
+
+    Anything else is refused.
 
     Args:
         text: Its content.
@@ -171,5 +186,11 @@ def known_description(
             f"`path` must hold {format} of version {version}; {str(path)!r} is of "
             f"version {content.get('version')!r}. Explain again, or read it with the "
             "release of invert_jax that wrote it."
+        )
+    digest = content.pop("digest", None)
+    if sealed(content)["digest"] != digest:
+        raise ValueError(
+            f"`path` must hold whole {format}; {str(path)!r} is damaged or was changed "
+            "since it was written: it is not what its digest says. Write it again."
         )
     return content

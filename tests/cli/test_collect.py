@@ -253,9 +253,10 @@ KILLED_AT = 200
 KILLING = f"""
 import os, signal
 from pathlib import Path
-from invert_jax.activations import Batch, appending
+from invert_jax.activations import Batch
+from invert_jax.activations.collecting import store_layout
 
-appending.MOST_SAMPLES = 32
+store_layout.MOST_SAMPLES = 32
 
 def batches():
     images = np.load("images.npy")

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import invert_jax as ij
+from invert_jax.explanations import on_disk
 from invert_jax.explanations.label_files import export
 from tests.small_runs import QUIET, assert_same
 
@@ -224,9 +225,43 @@ def test_damaged_json_is_refused(explanations, tmp_path, damage):
     path = tmp_path / "labels.json"
     export(explanations, path)
     content = json.loads(path.read_text(encoding="utf-8"))
+    del content["digest"]
     damage(content)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(on_disk.sealed(content)))
     with pytest.raises(
         ValueError, match=r"`path` must hold whole labels; .* is damaged"
     ):
         ij.Explanations.load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.update(formulas=[]),
+        lambda content: content.update(num_samples=83),
+        lambda content: content.update(digest=None),
+        without("digest"),
+        without("versions"),
+        lambda content: content["concept_names"].reverse(),
+        with_cell("labels", "score", 1.0),
+        with_cell("neurons", "p_search", [0.0, 0.0]),
+        with_cell("formulas", "formula", "b"),
+        with_cell("formulas", "sum", 0),
+    ],
+)
+def test_json_that_was_changed_is_refused(explanations, tmp_path, change):
+    path = tmp_path / "labels.json"
+    export(explanations, path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"was changed since it was .* Write it again"):
+        ij.Explanations.load(path)
+
+
+def test_json_may_be_laid_out_otherwise(explanations, tmp_path):
+    path = tmp_path / "labels.json"
+    export(explanations, path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content, indent=4, sort_keys=True))
+    assert_same(ij.Explanations.load(path), explanations)

@@ -188,6 +188,19 @@ def test_a_description_of_something_else_is_refused(copied, text):
         ij.Explanations.load(copied)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"six"', '"sex"'), ('"num_samples": 60', '"num_samples": 61'), ("digests", "x")],
+)
+def test_a_description_that_was_changed_is_refused(copied, old, new):
+    path = copied / "explanations.json"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match="was changed since it was written"):
+        ij.Explanations.load(copied)
+
+
 def test_a_later_version_is_refused(copied):
     path = copied / "explanations.json"
     path.write_text(path.read_text().replace('"version": ', '"version": 9'))
