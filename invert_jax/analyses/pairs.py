@@ -1,16 +1,11 @@
 """Which labels of two sets belong together, and what became of each."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from jaxtyping import Float, Int
 
 from invert_jax.analyses.overlaps import Supports
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.lookups import are_equivalent, is_label
-
-if TYPE_CHECKING:
-    pass
 
 KEPT, CHANGED, LOST, GAINED = "kept", "changed", "lost", "gained"
 UNLABELED, ONLY_A, ONLY_B = "unlabeled", "only in a", "only in b"
