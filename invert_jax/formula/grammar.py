@@ -13,6 +13,10 @@ the escapes `\"`, `\\`, `\n`, `\t`, `\r`, `\xXX`, `\uXXXX` and `\UXXXXXXXX`.
 import enum
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+# The same names are written in many formulas.
+NAMES_KEPT = 1 << 16
 
 
 class Connective(enum.IntEnum):
@@ -57,6 +61,7 @@ def infix(
     return stack.pop()[0]
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def written(name: str) -> str:
     """The name as `parse` reads it, in quotes if it must be."""
     piece = _PIECE.fullmatch(name)
@@ -64,6 +69,7 @@ def written(name: str) -> str:
     return name if is_bare and name.lower() not in _KINDS else _quoted(name)
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def spoken(name: str) -> str:
     """The name as people read it, in quotes if it could be taken for more."""
     taken = {*_KINDS, '"'}.intersection([*name, *name.lower().split()])
