@@ -48,11 +48,8 @@ LATE = HEAVY | {
     "jinja2",
     "PIL",
     "tensorstore",
-    "rich",
     "sklearn",
     "array_record",
-    "etils",
-    "importlib_resources",
 }
 CORE_IMPORTS = {"invert_jax", "jax", "jaxtyping", "numpy", "scipy"}
 DISTRIBUTIONS = {
@@ -86,14 +83,21 @@ def room_of(file):
     return file.split("/")[0]
 
 
-def import_nodes(tree, *, inside_functions):
-    """The imports of a file, those for type checkers among them."""
+def is_for_types(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def import_nodes(tree, *, inside_functions, for_types=True):
+    """The imports of a file, those for type checkers among them if not told not to."""
+    choices = {"inside_functions": inside_functions, "for_types": for_types}
     for node in ast.iter_child_nodes(tree):
         is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node
-        elif inside_functions or not is_function:
-            yield from import_nodes(node, inside_functions=inside_functions)
+        elif (for_types or not is_for_types(node)) and (
+            inside_functions or not is_function
+        ):
+            yield from import_nodes(node, **choices)
 
 
 def modules_of(node):
@@ -107,9 +111,10 @@ def modules_of(node):
         yield name if file_of(name) or name in LATE else node.module
 
 
-def imported_modules(file, *, inside_functions=True):
+def imported_modules(file, *, inside_functions=True, for_types=True):
     """The dotted names that a file imports."""
-    for node in import_nodes(parse(file), inside_functions=inside_functions):
+    choices = {"inside_functions": inside_functions, "for_types": for_types}
+    for node in import_nodes(parse(file), **choices):
         yield from modules_of(node)
 
 
@@ -147,7 +152,8 @@ def is_late(module):
     file = file_of(module) if module.split(".")[0] == "invert_jax" else None
     if file is None:
         return module in LATE or module.split(".")[0] in LATE
-    return any(map(is_late, imported_modules(file, inside_functions=False)))
+    loaded = imported_modules(file, inside_functions=False, for_types=False)
+    return any(map(is_late, loaded))
 
 
 @every_file
@@ -170,7 +176,13 @@ def test_the_imports_read_from_the_source_are_those_that_run():
     assert file_of("invert_jax.concepts") == "concepts/__init__"
     assert file_of("invert_jax.core.exact.Wide") is None
     assert is_late("invert_jax.activations.capture.linen")
-    assert not is_late("invert_jax.core.exact")
+    for module in (
+        "core.exact",
+        "progress",
+        "explanations.explanations",
+        "engine.blocks",
+    ):
+        assert not is_late(f"invert_jax.{module}")
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if room_of(f) == "core"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from invert_jax.analyses.comparison import MATCHES, compare
 from invert_jax.cli.sources import read_concepts
 from invert_jax.cli.words import make, names_of_folders, say_moved
+from invert_jax.disk import whole_file
 from invert_jax.engine.folders import (
     CONCEPTS_AT,
     load_results,
@@ -93,7 +94,9 @@ def _write_table(table, path: Path) -> None:
     import pyarrow.csv
     import pyarrow.parquet
 
-    if path.suffix == ".csv":
-        pyarrow.csv.write_csv(table, path)
-    else:
-        pyarrow.parquet.write_table(table, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as draft:
+        if path.suffix == ".csv":
+            pyarrow.csv.write_csv(table, draft)
+        else:
+            pyarrow.parquet.write_table(table, draft)

@@ -12,7 +12,6 @@ from invert_jax.activations.array import Activations
 from invert_jax.concepts.formula_masks import FormulaMasks
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import ranking
-from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.core.statistics import delong
 from invert_jax.engine.arguments import checked_layers
 from invert_jax.engine.holdout_split import Split
@@ -133,7 +132,8 @@ def scores_without(
             sums[position], supports[position] = masks.sums_without(
                 formula, row_sums, length=explanations.max_length
             )
-    return auroc_score(sums, supports, num_samples=table.num_samples)
+    score = explanations.settings.how_to_score.score
+    return score(sums, supports, num_samples=table.num_samples)
 
 
 def _judge_formulas(

@@ -14,7 +14,7 @@ from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.null import Null
 from invert_jax.explanations.same_run import explained_table
 from invert_jax.progress import progress_bar
-from invert_jax.settings import Options
+from invert_jax.settings import Options, checked_options
 
 
 def null_distribution(
@@ -65,7 +65,7 @@ def null_distribution(
     >>> labels.with_null(null).status.tolist()
     ['labeled', 'chance']
     """
-    options = options or Options()
+    options = checked_options(options)
     seed = seed_of(key)
     check_whole("num_draws", num_draws, 1)
     layers = list(like.values()) if isinstance(like, Mapping) else [like]

@@ -16,6 +16,8 @@ import numpy as np
 from invert_jax.disk import load_arrays, save_arrays
 
 FOLDER = "parts"
+# A part, or a draft of one that a killed run left.
+OURS = re.compile(r"[0-9a-f]{32}\.npz|\.[0-9a-f]{32}\.npz\..*\.part")
 # Samples whose activations are hashed at a time, of a block that is cut out of a layer.
 SAMPLES_TOGETHER = 1024
 
@@ -56,8 +58,8 @@ class Parts(NamedTuple):
         """Remove all parts, and the folder if nothing else is in it."""
         if self.folder is None:
             return
-        for part in self.folder.glob("*.npz"):
-            if re.fullmatch(r"[0-9a-f]{32}\.npz", part.name):
+        for part in self.folder.glob("*"):
+            if OURS.fullmatch(part.name):
                 part.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int
 
 from invert_jax import version
+from invert_jax.checks import check_whole
 from invert_jax.core.search.beam import PAD
 from invert_jax.core.statistics.tie_patterns import NUM_GROUPS
 from invert_jax.explanations import held_out, significance
@@ -123,6 +124,10 @@ def fields_of(
     names = tuple(description["concept_names"])
     if len(set(names)) < len(names) or not all(isinstance(n, str) for n in names):
         raise ValueError("`concept_names` must be texts, each once")
+    texts = (description["layer"], *neurons["name"])
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a layer or a neuron has a name that is no text")
+    check_whole("num_samples", description["num_samples"], 1)
     num_neurons = len(neurons["neuron"])
     if num_neurons != description["num_neurons"]:
         raise ValueError(f"it has {num_neurons} neurons, not as many as it says")

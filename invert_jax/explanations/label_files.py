@@ -163,7 +163,11 @@ def _plain(array: np.ndarray | None) -> list | None:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"`path` must be a .json written by `export`; {str(path)!r} does not exist."
+        ) from None
+    except (OSError, ValueError) as error:
         raise ValueError(f"`path` must hold JSON; {str(path)!r}: {error}.") from error
     content = on_disk.known_description(text, path, FORMAT, VERSION)
     try:

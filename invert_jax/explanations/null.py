@@ -126,15 +126,20 @@ class Null:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Null":
         """Read a file written by `save`; nothing is unpickled."""
+        if not Path(path).is_file():
+            raise FileNotFoundError(
+                "`path` must be a file written by `Null.save`; "
+                f"{str(path)!r} does not exist."
+            )
         arrays = disk.load_arrays(Path(path))
         try:
             if arrays is None:
-                raise ValueError("it is missing or damaged")
+                raise ValueError("it is damaged")
             return cls(**_fields_of(arrays))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"`path` must be a file written by `Null.save`; {str(path)!r} is not: "
-                f"{error}."
+                f"{error}. Draw it again by null_distribution."
             ) from error
 
     def __repr__(self) -> str:

@@ -34,7 +34,7 @@ LEAST_FORMULA, MOST_NAME = 20, 12
 # Columns of words start at the left; numbers end at the right.
 WORDS = re.compile(r"formula|status|outcome|label .*", re.DOTALL)
 # What Markdown could take for markup.
-MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$-])")
+MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$]|^-)")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class Table:
         """The table in Markdown."""
         rule = ["---"] * len(self.headings)
         escaped = ([escaped_markdown(cell) for cell in line] for line in self.lines)
-        rows = (self.headings, rule, *escaped)
+        headings = [escaped_markdown(heading) for heading in self.headings]
+        rows = (headings, rule, *escaped)
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
     def _column(self, heading: str) -> list[str]:
@@ -145,7 +146,9 @@ def hidden_rows(count: int) -> str:
 def printed(shown: RenderableType) -> str:
     """What a terminal of 100 columns shows, as text."""
     text = io.StringIO()
-    Console(file=text, width=100, color_system=None).print(shown)
+    # In a notebook rich would display it instead.
+    console = Console(file=text, width=100, color_system=None, force_jupyter=False)
+    console.print(shown)
     return "\n".join(map(str.rstrip, text.getvalue().splitlines()))
 
 
@@ -162,7 +165,8 @@ def cells_of(record: Record, position: int, rank: int = 0) -> dict[str, str]:
         FORMULA: formula.to_words(),
         record.score_name: f"{record.scores[position, rank]:.4f}",
         "samples": f"{record.num_positives[position, rank]:,}",
-        "log10 p": f"{record.log10_p[position, rank]:.1f}",
+        # Not "-0.0".
+        "log10 p": f"{round(record.log10_p[position, rank], 1) + 0.0:.1f}",
     }
     if held_out is not None:
         score = held_out.scores[position, rank]

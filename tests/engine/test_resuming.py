@@ -64,6 +64,18 @@ def test_a_part_is_read_back_as_it_was(tmp_path, rng):
     assert os.listdir(tmp_path / "parts") == ["key.npz"]
 
 
+def test_parts_and_drafts_that_a_kill_left_are_removed_and_nothing_else(tmp_path):
+    parts = Parts(tmp_path / "parts", "run")
+    parts.save("a" * 32, {"a": np.zeros(2)})
+    (tmp_path / "parts" / f".{'b' * 32}.npz.0123.part").write_bytes(b"half")
+    (tmp_path / "parts" / "notes.npz").write_bytes(b"mine")
+    parts.remove()
+    assert os.listdir(tmp_path / "parts") == ["notes.npz"]
+    (tmp_path / "parts" / "notes.npz").unlink()
+    parts.remove()
+    assert not (tmp_path / "parts").exists()
+
+
 def test_there_is_no_part_before_one_is_saved(tmp_path):
     assert Parts(tmp_path, "run").load("key") is None
 
