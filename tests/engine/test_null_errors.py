@@ -121,17 +121,17 @@ def test_p_values_before_a_null_are_an_error_that_names_it(mixed, name):
         getattr(mixed[0], name)
 
 
-@pytest.mark.parametrize(
-    "content", [None, b"", b"PK\x03\x04 broken", b"\x80\x04 pickle"]
-)
-def test_a_damaged_null_is_named(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"\x80\x04 pickle"])
+def test_a_damaged_null_is_named_with_the_cure(tmp_path, content):
     path = tmp_path / "null.npz"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(
-        ValueError, match=r"`path` must be a file written by `Null.save`"
-    ):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"written by `Null.save`; .* Draw it again"):
         ij.Null.load(path)
+
+
+def test_a_null_that_is_not_there_is_said_to_be_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"`Null.save`; .* does not exist"):
+        ij.Null.load(tmp_path / "null.npz")
 
 
 def test_other_files_are_no_null(tmp_path, concepts):
