@@ -98,9 +98,6 @@ def time_phases(layer: Activations, concepts: Concepts) -> dict[str, Timing]:
 def time_ours(case: Case, *, repeats: int) -> tuple[dict[str, Timing], Explanations]:
     """(a), compile time apart."""
 
-    def make_concepts():
-        return Concepts.from_masks(case.masks, case.names)
-
     def explain(options=QUIET):
         return ij.explain(
             case.activations,
@@ -117,10 +114,12 @@ def time_ours(case: Case, *, repeats: int) -> tuple[dict[str, Timing], Explanati
             output = Path(folder, "labels")
             return explain(ij.Options(progress=False, output=output))
 
-    table, concepts = measure(make_concepts, repeats=repeats)
+    table, concepts = measure(
+        lambda: Concepts.from_masks(case.masks, case.names), repeats=repeats
+    )
     first, _ = measure(explain)
     pairs = [(measure(explain), measure(explain_on_disk)[0]) for _ in range(repeats)]
-    (_, explanations), _ = pairs[0]
+    explanations = pairs[0][0][1]
     run = median_of([timing for (timing, _), _ in pairs])
     on_disk = median_of([timing for _, timing in pairs])
     reading, _ = measure(lambda: (explanations.scores, explanations.log10_p))
