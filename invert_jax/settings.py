@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import jax
+import numpy as np
 
 from invert_jax.checks import check_choice, check_fraction, check_whole
 from invert_jax.core.objectives.auroc import AUROC
@@ -49,8 +50,10 @@ class SearchSettings:
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else int(value))
         for name in ("min_fraction", "max_fraction"):
+            value = getattr(self, name)
             # NumPy's float32 of 0.1 prints as it was meant.
-            object.__setattr__(self, name, float(str(getattr(self, name))))
+            meant = str(value) if isinstance(value, np.floating) else value
+            object.__setattr__(self, name, float(meant))
 
     def _check(self) -> None:
         """Refuse what cannot be searched for."""

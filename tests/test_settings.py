@@ -51,6 +51,29 @@ def test_bounds_are_those_of_decimal_arithmetic(millionths, num_samples):
     assert largest == num_samples - 1
 
 
+@given(st.integers(1, 10**7), st.data())
+def test_fractions_computed_from_a_count_allow_that_count(num_samples, data):
+    count = data.draw(st.integers(0, num_samples))
+    share = count / num_samples
+    settings = SearchSettings(min_fraction=share, max_fraction=share)
+    wanted = max(1, count), min(num_samples - 1, count)
+    assert settings.bounds(num_samples) == wanted
+
+
+@pytest.mark.parametrize("num_samples", range(2, 60))
+def test_every_count_of_small_tables_is_allowed(num_samples):
+    for count in range(1, num_samples):
+        share = count / num_samples
+        settings = SearchSettings(min_fraction=share, max_fraction=share)
+        assert settings.bounds(num_samples) == (count, count)
+
+
+def test_a_fraction_object_is_a_fraction():
+    with as_in_production():
+        settings = SearchSettings(min_fraction=Fraction(20, 103))  # type: ignore[arg-type]
+    assert settings.bounds(103)[0] == 20
+
+
 @pytest.mark.parametrize("share", [np.float32(0.002), np.float64(0.002)])
 def test_numbers_of_numpy_mean_the_decimal_that_they_print_as(share):
     with as_in_production():

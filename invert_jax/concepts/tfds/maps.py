@@ -1,9 +1,7 @@
 """Segmentation maps: a class is present where it has enough of the area."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,7 @@ class MapCoder:
     Attributes:
         leaf: The feature.
         grid: The cells that the map is cut into.
-        min_area: Part of the pixels of a cell.
+        min_area: Part of the pixels of a cell, inclusive.
         names: Names of the classes; None if the values have none.
         unlabeled: The value of pixels without a class, if there is one.
     """
@@ -80,7 +78,7 @@ class MapCoder:
         keys, areas = counted(cell_of[labeled] * num_values + classes)
         cell, class_ = np.divmod(keys, num_values)
         sizes = np.bincount(cell_of.ravel(), minlength=self.grid.num_cells)
-        is_present = areas >= least_pixels(self.min_area, sizes)[cell]
+        is_present = areas / sizes[cell] >= self.min_area
         return (cell * _NUM_VALUES + class_)[is_present]
 
     def _cells_of(self, height: int, width: int) -> Int64[np.ndarray, "_ _"]:
@@ -111,20 +109,6 @@ class MapCoder:
                 f"the map {self.leaf.path!r} must hold classes in 0 … {limit - 1}"
                 f"{none}; got {bad[0]}."
             )
-
-
-def least_pixels(
-    min_area: float, sizes: Int64[np.ndarray, " cells"]
-) -> Int64[np.ndarray, " cells"]:
-    """The pixels that are `min_area` of each cell, exactly: 0.07 of 100 are 7.
-
-    >>> least_pixels(0.07, np.array([100, 101])).tolist()
-    [7, 8]
-    """
-    share = Fraction(str(min_area))
-    different, cell_of = np.unique(sizes, return_inverse=True)
-    least = [math.ceil(share * size) for size in different.tolist()]
-    return np.array(least, np.int64)[cell_of]
 
 
 def counted(

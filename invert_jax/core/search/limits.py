@@ -1,7 +1,7 @@
 """What a search may answer and how wide it looks."""
 
-import math
-from fractions import Fraction
+import bisect
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -30,14 +30,20 @@ class Limits(NamedTuple):
 def support_bounds(
     min_fraction: float, max_fraction: float, num_samples: int
 ) -> tuple[int, int]:
-    """Smallest and largest support that fractions allow, by exact arithmetic.
+    """Smallest and largest support that fractions allow.
 
-    A fraction is read as the decimal that it prints as, so that 0.002 of 50,000 is 100.
-    A support is never empty and never everything.
+    The smallest k with `k / num_samples >= min_fraction` and the largest with
+    `k / num_samples <= max_fraction`, as floats divide, so that a fraction computed
+    from a count allows that count. A support is never empty and never everything.
 
-    >>> support_bounds(0.002, 0.5, 50_000)
-    (100, 25000)
+    >>> support_bounds(0.002, 0.5, 50_000), support_bounds(20 / 103, 20 / 103, 103)
+    ((100, 25000), (20, 20))
     """
-    smallest = math.ceil(Fraction(str(min_fraction)) * num_samples)
-    largest = math.floor(Fraction(str(max_fraction)) * num_samples)
-    return max(1, smallest), min(num_samples - 1, largest)
+    smallest = _first(lambda k: k / num_samples >= min_fraction, num_samples)
+    above_largest = _first(lambda k: k / num_samples > max_fraction, num_samples)
+    return max(1, smallest), min(num_samples - 1, above_largest - 1)
+
+
+def _first(holds: Callable[[int], bool], num_samples: int) -> int:
+    """The first count for which it holds, as for all above; all + 1 if for none."""
+    return bisect.bisect_left(range(num_samples + 1), True, key=holds)

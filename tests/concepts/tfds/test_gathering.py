@@ -125,6 +125,18 @@ def test_a_class_of_a_map_needs_the_area(directory, min_area):
         ]
 
 
+def test_an_area_that_is_computed_from_a_count_includes_it(directory):
+    expected = _in_order(directory)
+    for code, name in enumerate(SCENES):
+        counts = [(each["segmentation"] == code).sum() for each in expected]
+        least = max(counts)
+        if not least:
+            continue
+        share = least / expected[counts.index(least)]["segmentation"].size
+        table = _table(directory, min_area=share)
+        assert table.masks([f"segmentation={name}"]).any()
+
+
 def test_a_colormap_image_gives_the_values_that_occur(directory):
     expected, table = _in_order(directory), _table(directory, features="trimap")
     assert table.names == ("trimap=1", "trimap=2", "trimap=3")
