@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import overload
 
-import jax
 from numpy.typing import ArrayLike
 
 from invert_jax.activations.array import Activations
 from invert_jax.concepts.synonyms import searched_columns
 from invert_jax.concepts.table import Concepts
+from invert_jax.core.randomness import Key
 from invert_jax.engine.arguments import checked_layers, checked_neurons, checked_where
 from invert_jax.engine.folders import output_folders
 from invert_jax.engine.holdout_split import check_enough, split_samples
@@ -45,7 +45,7 @@ def explain(
     where: ArrayLike | None = ...,
     neurons: ArrayLike | None = ...,
     holdout: float | None = ...,
-    key: jax.Array | int | None = ...,
+    key: Key | None = ...,
     groups: ArrayLike | None = ...,
     options: Options | None = ...,
 ) -> dict[str, Explanations]: ...
@@ -66,7 +66,7 @@ def explain(
     where: ArrayLike | None = ...,
     neurons: ArrayLike | None = ...,
     holdout: float | None = ...,
-    key: jax.Array | int | None = ...,
+    key: Key | None = ...,
     groups: ArrayLike | None = ...,
     options: Options | None = ...,
 ) -> Explanations: ...
@@ -86,7 +86,7 @@ def explain(
     where: ArrayLike | None = None,
     neurons: ArrayLike | None = None,
     holdout: float | None = None,
-    key: jax.Array | int | None = None,
+    key: Key | None = None,
     groups: ArrayLike | None = None,
     options: Options | None = None,
 ) -> Explanations | dict[str, Explanations]:

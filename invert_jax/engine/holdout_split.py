@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Int
 from numpy.typing import ArrayLike
 
 from invert_jax.checks import check_share
 from invert_jax.concepts.table import Concepts
-from invert_jax.core import randomness
-from invert_jax.core.randomness import seed_of
+from invert_jax.core.randomness import Key, draw_generator, seed_of
 from invert_jax.core.statistics import delong
 from invert_jax.settings import SearchSettings
 
@@ -39,7 +37,7 @@ def split_samples(
     samples: Int[np.ndarray, " kept"] | None,
     *,
     holdout: float | None,
-    key: jax.Array | int | None,
+    key: Key | None,
     groups: ArrayLike | None,
 ) -> Split | None:
     """Which samples to search on and which to report on; None if all are searched.
@@ -127,7 +125,7 @@ def _drawn_groups(
             "`groups` must have at least 2 groups among the samples that count, one "
             f"for each side of `holdout`; got {len(sizes)}."
         )
-    order = randomness.draw_generator((*seed, PURPOSE), 0).permutation(len(sizes))
+    order = draw_generator((*seed, PURPOSE), 0).permutation(len(sizes))
     filled = np.cumsum(sizes[order])[:-1]
     count = 1 + int(np.argmin(np.abs(filled - share * len(group))))
     is_drawn = np.zeros(len(sizes), bool)

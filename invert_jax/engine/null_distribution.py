@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import jax
 import numpy as np
 
 from invert_jax.checks import check_whole
 from invert_jax.concepts.table import Concepts
-from invert_jax.core.randomness import seed_of
+from invert_jax.core.randomness import Key, seed_of
 from invert_jax.core.statistics import tie_patterns
 from invert_jax.engine.null_draws import Drawing
 from invert_jax.explanations.explanations import Explanations
@@ -22,7 +21,7 @@ def null_distribution(
     like: Explanations | Mapping[str, Explanations],
     *,
     num_draws: int = 2000,
-    key: jax.Array | int,
+    key: Key,
     options: Options | None = None,
 ) -> Null:
     """Label random permutations with the very same search, for p-values valid after it.
