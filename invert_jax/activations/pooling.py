@@ -48,11 +48,15 @@ def max_pool(values: Values, where: Where = None) -> Pooled:
     return jnp.where(where.any(_position_axes(values))[:, None], best, jnp.nan)
 
 
-def token_pool(values: Values, index: int) -> Pooled:
-    """One position, counted from the end if negative.
+def token_pool(values: Values, index: int, where: Where = None) -> Pooled:
+    """One position, counted from the end if negative; padding is not counted.
 
-    >>> token_pool(jnp.arange(6.0).reshape(1, 3, 2), -1).tolist()
-    [[4.0, 5.0]]
+    Undefined for samples that do not have the position.
+
+    >>> values = jnp.arange(6.0).reshape(1, 3, 2)
+    >>> where = jnp.array([[False, True, True]])
+    >>> token_pool(values, -1).tolist(), token_pool(values, 0, where).tolist()
+    ([[4.0, 5.0]], [[2.0, 3.0]])
     """
     if values.ndim != 3 or not -values.shape[1] <= index < values.shape[1]:
         raise ValueError(
@@ -60,35 +64,24 @@ def token_pool(values: Values, index: int) -> Pooled:
             f"positions, channels] with that position; got shape {values.shape}. Give "
             "a dict of pools by layer, or a function."
         )
-    return values[:, index]
-
-
-def last_pool(values: Values, where: Where = None) -> Pooled:
-    """The last position that is not padding.
-
-    >>> values = jnp.arange(6.0).reshape(1, 3, 2)
-    >>> last_pool(values, jnp.array([[True, True, False]])).tolist()
-    [[2.0, 3.0]]
-    """
-    if values.ndim != 3:
-        raise ValueError(
-            "`pool='last'` needs a layer of shape [samples, positions, channels]; got "
-            f"shape {values.shape}. Give a dict of pools by layer, or a function."
-        )
     if where is None:
-        return values[:, -1]
-    index = values.shape[1] - 1 - jnp.argmax(where[:, ::-1], axis=1)
-    last = jnp.take_along_axis(values, index[:, None, None], axis=1)[:, 0]
-    wide = _as_float(last)
-    return jnp.where(where.any(axis=1)[:, None], wide, jnp.nan)
+        return values[:, index]
+    counted = where.cumsum(axis=1) - 1
+    wanted = index if index >= 0 else counted[:, -1:] + 1 + index
+    is_wanted = where & (counted == wanted)
+    place = jnp.argmax(is_wanted, axis=1)[:, None, None]
+    token = _as_float(jnp.take_along_axis(values, place, axis=1)[:, 0])
+    return jnp.where(is_wanted.any(axis=1)[:, None], token, jnp.nan)
 
 
-def flatten_pool(values: Values) -> Pooled:
-    """Every channel at every position as a neuron of its own.
+def flatten_pool(values: Values, where: Where = None) -> Pooled:
+    """Every channel at every position as a neuron of its own; undefined at padding.
 
     >>> flatten_pool(jnp.zeros((5, 3, 2))).shape
     (5, 6)
     """
+    if where is not None:
+        values = jnp.where(where[..., None], _as_float(values), jnp.nan)
     return values.reshape(values.shape[0], -1)
 
 
@@ -100,18 +93,17 @@ def pool_values(values: Values, where: Where, pool: Pool) -> Pooled:
         where: False at padding; fitted to the positions of `values`.
         pool: `mean`, `max`, `cls` (the first position), `last`, `flatten`, the number
             of a position, or a function of `values`, and `where=` if there is one.
+            Positions are counted without padding.
     """
     if callable(pool):
         return _by_function(values, where, pool)
     if values.ndim <= 2:
         return values.reshape(values.shape[0], -1)
+    pool = {"cls": 0, "last": -1}.get(pool, pool) if isinstance(pool, str) else pool
     if isinstance(pool, int):
-        return token_pool(values, pool)
-    if pool == "flatten":
-        return flatten_pool(values)
-    if pool == "cls":
-        return token_pool(values, 0)
-    return {"mean": mean_pool, "max": max_pool, "last": last_pool}[pool](values, where)
+        return token_pool(values, pool, where)
+    by_name = {"mean": mean_pool, "max": max_pool, "flatten": flatten_pool}
+    return by_name[pool](values, where)
 
 
 def _by_function(values: Values, where: Where, pool: Callable) -> Pooled:
@@ -155,13 +147,33 @@ def checked_pool(pool: Any) -> Pool:
 
 
 def fitted_where(
-    where: Shaped[Array, "..."], shape: tuple[int, ...], layer: str
+    where: Shaped[Array, "..."],
+    shape: tuple[int, ...],
+    layer: str,
+    *,
+    is_own: bool = False,
 ) -> Where:
     """`where` with the samples and positions of a layer of the given shape.
+
+    Args:
+        where: [samples, positions...]; the last axes of positions may be missing.
+        shape: Of the output of the layer.
+        layer: Its name.
+        is_own: Whether the mask was given for this layer by name. If not, lengths that
+            are equal by chance must not decide what its axes are.
 
     >>> fitted_where(jnp.array([[1, 1, 0]]), (1, 3, 8), "encoder").tolist()
     [[True, True, False]]
     """
+    if jnp.issubdtype(where.dtype, jnp.inexact):
+        raise TypeError(f"`where` must be bool; got dtype {where.dtype}.")
+    if not is_own and _fits_twice(where.shape, shape):
+        raise ValueError(
+            f"`where` of shape {where.shape} must fit one axis of the layer {layer!r} "
+            f"alone; its output has shape {shape}, so that it could be either. Give a "
+            "dict of layers to say which layers have those positions: where={'"
+            f"{layer}': ...}}, with all axes of its positions."
+        )
     if len(shape) <= 2:
         return None
     if where.ndim < 2 or where.shape != shape[:-1][: where.ndim]:
@@ -170,11 +182,24 @@ def fitted_where(
             f"{shape[:-1]}; got {where.shape}. Give a dict of layers to have other "
             "masks, or none, for others: where={'encoder*': ...}."
         )
-    if jnp.issubdtype(where.dtype, jnp.inexact):
-        raise TypeError(f"`where` must be bool; got dtype {where.dtype}.")
     missing = len(shape) - 1 - where.ndim
     mask = where.astype(bool).reshape(where.shape + (1,) * missing)
     return jnp.broadcast_to(mask, shape[:-1])
+
+
+def _fits_twice(mask: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether the lengths of a mask fit a layer in more than one way.
+
+    >>> _fits_twice((9, 4), (9, 4, 8)), _fits_twice((9, 4), (9, 4, 4, 8))
+    (False, True)
+    >>> _fits_twice((9, 4), (9, 4))  # positions, or as many neurons?
+    True
+    """
+    if len(mask) == len(shape) - 1 or len(mask) < 2:
+        return False
+    return mask == shape or (
+        mask == shape[: len(mask)] and bool(set(mask[1:]) & set(shape[len(mask) :]))
+    )
 
 
 def neuron_names(shape: tuple[int, ...], pool: Pool) -> tuple[str, ...]:

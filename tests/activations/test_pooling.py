@@ -5,7 +5,6 @@ import pytest
 from invert_jax.activations.pooling import (
     checked_pool,
     fitted_where,
-    last_pool,
     max_pool,
     mean_pool,
     neuron_names,
@@ -26,7 +25,8 @@ PADDED = jnp.array([[True, True, False]])
         ("last", [100.0, 100.0], [3.0, -2.0]),
         ("cls", [1.0, -4.0], [1.0, -4.0]),
         (1, [3.0, -2.0], [3.0, -2.0]),
-        (-1, [100.0, 100.0], [100.0, 100.0]),
+        (-1, [100.0, 100.0], [3.0, -2.0]),
+        (-2, [3.0, -2.0], [1.0, -4.0]),
     ],
 )
 def test_each_pool_by_hand(pool, unmasked, masked):
@@ -44,9 +44,27 @@ def test_flatten_makes_a_neuron_of_each_channel_at_each_position():
     assert flat[names.index("1@1,2")] == values[0, 1, 2, 1]
 
 
-@pytest.mark.parametrize("pool", [mean_pool, max_pool, last_pool])
+@pytest.mark.parametrize("pool", ["mean", "max", "cls", "last", "flatten", 1, -2])
 def test_a_sample_that_is_all_padding_is_undefined(pool):
-    assert np.isnan(pool(VALUES, jnp.zeros((1, 3), bool))).all()
+    assert np.isnan(pool_values(VALUES, jnp.zeros((1, 3), bool), pool)).all()
+
+
+@pytest.mark.parametrize("pool", range(-4, 4))
+def test_numbered_positions_are_those_that_are_no_padding(rng, pool):
+    where = rng.random((50, 4)) < 0.6
+    values = np.where(where, rng.normal(size=(50, 4)), 99).astype(np.float32)
+
+    found = pool_values(jnp.array(values[..., None]), jnp.array(where), pool)
+
+    for row, is_real, got in zip(values, where, found[:, 0].tolist(), strict=True):
+        real = row[is_real].tolist()
+        wanted = real[pool] if -len(real) <= pool < len(real) else np.nan
+        np.testing.assert_equal(got, wanted)
+
+
+def test_padding_is_undefined_where_every_position_is_a_neuron():
+    flat = pool_values(VALUES, PADDED, "flatten")
+    np.testing.assert_array_equal(flat, [[1, -4, 3, -2, np.nan, np.nan]])
 
 
 def test_padding_may_hold_nan():
@@ -57,7 +75,7 @@ def test_padding_may_hold_nan():
 
 def test_padding_in_the_middle_does_not_hide_the_last_position():
     where = jnp.array([[False, True, False]])
-    np.testing.assert_array_equal(last_pool(VALUES, where), VALUES[:, 1])
+    np.testing.assert_array_equal(token_pool(VALUES, -1, where), VALUES[:, 1])
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.int32, bool])
@@ -102,6 +120,24 @@ def test_a_layer_without_positions_needs_no_mask():
     assert fitted_where(jnp.array([[1, 0]]), (1, 8), "head") is None
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 2), (1, 2, 2, 5), (1, 2, 3, 2), (1, 2, 3, 2, 5)],
+    ids=["neurons", "another position", "channels", "attention"],
+)
+def test_lengths_that_are_equal_by_chance_do_not_place_a_mask(shape):
+    mask = jnp.array([[True, False]])
+    with pytest.raises(ValueError, match="must fit one axis of the layer 'x' alone"):
+        fitted_where(mask, shape, "x")
+    by_name = fitted_where(mask, shape, "x", is_own=True)
+    assert by_name is None if len(shape) == 2 else by_name.shape == shape[:-1]
+
+
+def test_a_mask_of_all_positions_is_placed_by_their_order():
+    mask = jnp.array([[[True, False], [False, True]]])
+    np.testing.assert_array_equal(fitted_where(mask, (1, 2, 2, 2), "x"), mask)
+
+
 def test_position_ids_name_sample_and_position():
     ids = position_ids(np.array([7, 8]), (1, 2))
     assert ids.tolist() == ["7@0,0", "7@0,1", "8@0,0", "8@0,1"]
@@ -118,7 +154,6 @@ def test_position_ids_name_sample_and_position():
             lambda: token_pool(VALUES[:, None], 0),
             "dict of pools by layer, or a function",
         ),
-        (lambda: last_pool(VALUES[:, None]), "dict of pools by layer, or a function"),
         (lambda: fitted_where(jnp.ones((1, 4), bool), (1, 3, 2), "x"), "layer 'x'"),
         (lambda: fitted_where(jnp.ones(1, bool), (1, 3, 2), "x"), "positions"),
     ],

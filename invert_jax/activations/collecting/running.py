@@ -56,6 +56,13 @@ class Numbers(NamedTuple):
     finite: Bool[Array | np.ndarray, " samples"]
 
 
+class Mask(NamedTuple):
+    """What is no padding in a layer, and whether that was said for it by name."""
+
+    where: Array
+    is_own: bool
+
+
 Program = Callable[[PyTree, PyTree, Any], tuple[Numbers, ...]]
 Run = Callable[[FullBatch], dict[str, Numbers]]
 
@@ -161,12 +168,14 @@ def compiled(
 def layer_numbers(
     plan: PooledLayer,
     values: Shaped[Array, "samples ..."],
-    mask: Array | None,
+    mask: Mask | None,
     name: str,
     dtype: str | None,
 ) -> Numbers:
     """The numbers of one layer, and whether they are finite."""
-    where = None if mask is None else fitted_where(mask, values.shape, name)
+    where = None
+    if mask is not None:
+        where = fitted_where(mask.where, values.shape, name, is_own=mask.is_own)
     if not plan.positions:
         try:
             pooled = pool_values(values, where, plan.pool)
@@ -229,8 +238,9 @@ def _refuse_not_finite(
             raise ValueError(
                 "`model` must put out finite numbers where it is not padding; layer "
                 f"{name!r} gives nan or infinity, as {layer.values.dtype}, for "
-                f"{sample}. A sample that is all padding has no mean, maximum or last "
-                "position either."
+                f"{sample}. With `where`, a sample that is all padding has no mean or "
+                "maximum, one with fewer positions has not that position, and "
+                "pool='flatten' needs samples without padding."
             )
 
 
@@ -246,11 +256,14 @@ def _refuse_unmatched(name: str, by_layer: Any, chosen: Mapping[str, Layer]) -> 
 
 def _mask_function(
     where: WhereOf | Mapping[str, WhereOf] | None, inputs: PyTree, masks: Any
-) -> Callable[[str], Array | None]:
-    def mask_of(name: str) -> Array | None:
+) -> Callable[[str], Mask | None]:
+    is_own = isinstance(masks, Mapping) or isinstance(where, Mapping)
+
+    def mask_of(name: str) -> Mask | None:
         given = first_match(name, masks, None) if isinstance(masks, Mapping) else masks
         made = first_match(name, where, None) if isinstance(where, Mapping) else where
-        return given if made is None else jnp.asarray(made(inputs))
+        mask = given if made is None else jnp.asarray(made(inputs))
+        return None if mask is None else Mask(mask, is_own)
 
     return mask_of
 
