@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from invert_jax.checks import listed
+from invert_jax.plain_arrays import check_plain
 
 
 def position_names(shape: tuple[int, ...]) -> Shaped[np.ndarray, " positions"]:
@@ -94,6 +95,7 @@ def id_array(ids: object) -> np.ndarray:
     """
     if isinstance(ids, str | bytes):
         raise TypeError(f"`ids` must be a list of ids; got the one id {ids!r}.")
+    check_plain("ids", ids)
     array = np.asarray(ids) if hasattr(ids, "dtype") else None
     if array is None or array.dtype == object:
         array = _array_of_items(list(ids) if isinstance(ids, Iterable) else [ids])

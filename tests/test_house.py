@@ -18,7 +18,7 @@ PACKAGE = ROOT / "invert_jax"
 # The folders and the files beside them, in the floors of the house from the ground up:
 # what stands on a floor imports from lower floors and from its own.
 FLOORS = (
-    "core formula checks disk pipeline progress sample_ids version",
+    "core formula checks disk pipeline plain_arrays progress sample_ids version",
     "settings datasets",
     "concepts activations",
     "explanations",

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import ml_dtypes
 import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import ArrayLike
 
+from invert_jax.plain_arrays import (
+    check_plain,
+    labels_of,
+    numpy_array,
+    used_labels,
+)
 from invert_jax.sample_ids import checked_ids, stacked_ids
 
 FLOATS_BEYOND_NUMPY = (np.dtype(ml_dtypes.bfloat16),)
@@ -37,7 +43,8 @@ class Activations:
 
     Attributes:
         values: One row per sample, one column per neuron. Read in blocks of neurons,
-            so it may be an array that is larger than memory.
+            so it may be an array that is larger than memory. Labels of a table, as
+            pandas has, are the names and ids, if they do more than count from 0.
         names: Names of the neurons, a tuple, distinct; numbers from 0 if not given.
         ids: What each sample is, so that the concepts of others are not mixed in.
         layer: Where the neurons come from.
@@ -55,12 +62,15 @@ class Activations:
     layer: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
+        labels = labels_of(self.values)
         values = checked_values(self.values)
         num_samples, num_neurons = values.shape
+        names = used_labels("values", "names", labels.columns, self.names)
+        ids = used_labels("values", "ids", labels.rows, self.ids)
         object.__setattr__(self, "values", values)
-        object.__setattr__(self, "names", checked_names(self.names, num_neurons))
-        if self.ids is not None:
-            object.__setattr__(self, "ids", checked_ids(self.ids, num_samples))
+        object.__setattr__(self, "names", checked_names(names, num_neurons))
+        if ids is not None:
+            object.__setattr__(self, "ids", checked_ids(ids, num_samples))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -98,7 +108,9 @@ class Activations:
                 "`start` and `stop` must satisfy 0 <= start <= stop <= "
                 f"{self.num_neurons} (the neurons); got {start} and {stop}."
             )
-        return np.asarray(self.values[:, start:stop])
+        block = self.values[:, start:stop]
+        check_plain("values", block)
+        return np.asarray(block)
 
     def stack(self, other: "Activations") -> "Activations":
         """The samples of both, one after the other; nothing is read yet.
@@ -165,9 +177,21 @@ class Stacked:
         return np.concatenate(pieces)
 
 
+class Typed:
+    """A matrix whose dtype is no type of NumPy's, as TensorStore has it; with one."""
+
+    def __init__(self, values: Matrix, dtype: np.dtype) -> None:
+        self.values, self.dtype = values, dtype
+        self.shape = tuple(values.shape)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return np.asarray(self.values[index], self.dtype)
+
+
 def checked_values(values: Matrix | ArrayLike) -> Matrix:
     """`values`, refused unless it is a matrix of real numbers."""
-    matrix = values if isinstance(values, Matrix) else np.asarray(values)
+    check_plain("values", values)
+    matrix = _as_matrix(values)
     if len(matrix.shape) != 2:
         raise ValueError(
             "`values` must have two axes, samples and neurons; got shape "
@@ -180,6 +204,19 @@ def checked_values(values: Matrix | ArrayLike) -> Matrix:
             "Take the real part, the modulus or another number of each value."
         )
     return matrix
+
+
+def _as_matrix(values: Matrix | ArrayLike) -> Matrix:
+    """What can be read in blocks as it is, with a dtype of NumPy's; else an array."""
+    if isinstance(values, Matrix):
+        try:
+            np.dtype(values.dtype)
+            return values
+        except TypeError:
+            own = getattr(values.dtype, "numpy_dtype", None)
+        if own is not None:
+            return Typed(values, np.dtype(own))
+    return numpy_array("values", values)
 
 
 def checked_names(names: Sequence | None, num_neurons: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from jaxtyping import PyTree, Shaped
 from numpy.typing import ArrayLike
 
 from invert_jax.datasets.batch import Batch
+from invert_jax.plain_arrays import plain_array
 from invert_jax.sample_ids import id_array
 
 
@@ -185,7 +186,9 @@ def _as_batch(item: Any, index: int) -> Batch:
     where = batch.where
     if isinstance(where, Mapping):  # jax would sort a dict, and the first match counts
         where = OrderedDict(where)
-    batch = jax.tree.map(_as_array, batch._replace(ids=ids, where=where))
+    batch = jax.tree.map(
+        _own_array, batch._replace(ids=ids, where=where), is_leaf=_is_sparse
+    )
     for path, leaf in jax.tree_util.tree_leaves_with_path((batch.inputs, batch.where)):
         if leaf.dtype.kind in "OSUTMm":
             raise TypeError(
@@ -196,8 +199,20 @@ def _as_batch(item: Any, index: int) -> Batch:
     return batch
 
 
-def _as_array(leaf: Any) -> Any:
-    return leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+def _is_sparse(node: Any) -> bool:
+    return hasattr(node, "todense")  # a tree of its parts to JAX
+
+
+def _own_array(leaf: Any) -> Any:
+    """A copy, since a loader may fill the memory that it yields again.
+
+    So may be that of an array of JAX on a CPU; on other devices none is shared.
+    """
+    if isinstance(leaf, jax.Array):
+        is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
+        on_cpu = all(device.platform == "cpu" for device in leaf.devices())
+        return np.array(leaf) if on_cpu and not is_key else leaf
+    return np.array(plain_array("batches", leaf))
 
 
 def _refuse_overflow(leaf: Any, index: int, place: str) -> None:

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Real, Shaped
 from numpy.typing import ArrayLike
 
 from invert_jax.activations.array import Activations
+from invert_jax.plain_arrays import plain_array
 
 BLOCK_NEURONS = 256
 BLOCK_SAMPLES = 8192  # as many as a file of a store has at most
@@ -264,7 +265,7 @@ def _as_layer(
 
 
 def _matrix(values: ArrayLike, name: str) -> Float[np.ndarray, "rows columns"]:
-    matrix = np.asarray(values)
+    matrix = plain_array(name, values)
     if matrix.ndim != 2:
         raise ValueError(f"`{name}` must be a matrix; got shape {matrix.shape}.")
     return _finite(matrix, name)
@@ -273,7 +274,7 @@ def _matrix(values: ArrayLike, name: str) -> Float[np.ndarray, "rows columns"]:
 def _vector(
     values: ArrayLike | None, length: int, name: str, per: str
 ) -> Float[np.ndarray, " numbers"]:
-    vector = np.zeros(length) if values is None else np.asarray(values)
+    vector = np.zeros(length) if values is None else plain_array(name, values)
     if vector.shape != (length,):
         raise ValueError(
             f"`{name}` must have one number per {per}, {length}; got shape "

@@ -21,6 +21,7 @@ from invert_jax.concepts.table_checks import (
     checked_names,
     raise_bad_value,
 )
+from invert_jax.plain_arrays import check_plain, labels_of, numpy_array, used_labels
 
 _BLOCK = 1 << 26  # bytes of a dense table that are converted at once
 
@@ -33,7 +34,10 @@ def rows_of_masks(
     """The distinct rows of a dense or sparse table of truth values."""
     if sp.issparse(masks):
         return _rows_of_sparse(masks, names)
-    masks = np.asanyarray(masks)
+    check_plain("masks", masks)
+    if (columns := labels_of(masks).columns) is not None:
+        names = used_labels("masks", "names", columns, checked_names(names))
+    masks = numpy_array("masks", masks)
     if masks.ndim != 2:
         raise ValueError(
             "`masks` must have two axes, [samples, concepts]; got shape "
@@ -96,7 +100,8 @@ def _csr(
 
 def rows_of_labels(labels: ArrayLike, names: Iterable[str]) -> Rows:
     """The distinct rows of single-label data, one per class that occurs."""
-    labels, names = np.asarray(labels), checked_names(names)
+    check_plain("labels", labels)
+    labels, names = numpy_array("labels", labels), checked_names(names)
     if labels.ndim != 1:
         raise ValueError(
             "`labels` must have one class index per sample; got shape "
@@ -121,6 +126,7 @@ def rows_of_labels(labels: ArrayLike, names: Iterable[str]) -> Rows:
 
 def rows_of_indices(indices: Iterable, names: Iterable[str]) -> Rows:
     """The distinct rows of data with, per sample, the columns that are true."""
+    check_plain("indices", indices)
     names = checked_names(names)
     try:
         per_sample = [_items(columns) for columns in _items(indices)]

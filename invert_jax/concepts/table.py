@@ -24,6 +24,7 @@ from invert_jax.concepts.distinct import (
     group_equal_keys,
     number_by_first_occurrence,
 )
+from invert_jax.plain_arrays import labels_of, used_labels
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -76,6 +77,7 @@ class Concepts:
         2
         """
         rows, row_of_sample, names = building.rows_of_masks(masks, names)
+        ids = used_labels("masks", "ids", labels_of(masks).rows, ids)
         return cls._checked(names, rows, row_of_sample, ids, descriptions)
 
     @classmethod
@@ -93,6 +95,7 @@ class Concepts:
         [[0, 1], [1, 0], [0, 1]]
         """
         rows, row_of_sample, names = building.rows_of_labels(labels, names)
+        ids = used_labels("labels", "ids", labels_of(labels).rows, ids)
         return cls._checked(names, rows, row_of_sample, ids, descriptions)
 
     @classmethod
@@ -112,6 +115,7 @@ class Concepts:
         [[1, 1], [0, 0]]
         """
         rows, row_of_sample, names = building.rows_of_indices(indices, names)
+        ids = used_labels("indices", "ids", labels_of(indices).rows, ids)
         return cls._checked(names, rows, row_of_sample, ids, descriptions)
 
     @classmethod

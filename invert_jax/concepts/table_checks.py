@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from invert_jax.checks import check_choice, listed
+from invert_jax.plain_arrays import plain_array
 
 
 class RepeatedKeyError(ValueError):
@@ -136,7 +137,7 @@ def checked_samples(samples: object, num_samples: int) -> Int[np.ndarray, " take
     >>> checked_samples(np.array([True, False, True]), 3).tolist()
     [0, 2]
     """
-    array = np.asarray(samples)
+    array = plain_array("samples", samples)
     if array.ndim != 1 or array.dtype.kind not in "biu":
         raise ValueError(
             "`samples` must be a boolean mask or indices, in one dimension; got "

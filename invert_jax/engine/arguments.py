@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 import numpy as np
-import scipy.sparse
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from invert_jax.activations.array import Activations, checked_values
+from invert_jax.activations.array import Activations
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.exact import MAX_SAMPLES
+from invert_jax.plain_arrays import plain_array
 from invert_jax.sample_ids import check_same_samples
 
 
@@ -32,14 +32,9 @@ def checked_layers(
 def as_activations(values: Activations | ArrayLike, layer: str = "") -> Activations:
     """`values` with names; refused unless a matrix of real numbers, not empty."""
     of_layer = f" of layer {layer!r}" if layer else ""
-    if scipy.sparse.issparse(values):
-        raise TypeError(
-            f"`activations`{of_layer} must be dense; got {type(values).__name__}. "
-            "Convert them by .toarray()."
-        )
     if not isinstance(values, Activations):
         try:
-            values = Activations(checked_values(values), layer=layer)
+            values = Activations(values, layer=layer)  # type: ignore[arg-type]
         except (TypeError, ValueError) as error:
             message = str(error).replace("`values`", f"`activations`{of_layer}")
             raise type(error)(message) from None
@@ -57,11 +52,13 @@ def as_activations(values: Activations | ArrayLike, layer: str = "") -> Activati
     return values
 
 
-def checked_where(where: ArrayLike | None, num_samples: int) -> np.ndarray | None:
+def checked_where(
+    where: ArrayLike | None, num_samples: int, ids: np.ndarray | None = None
+) -> np.ndarray | None:
     """Indices of the samples that count; None where all do."""
     if where is None:
         return None
-    mask = np.asarray(where)
+    mask = plain_array("where", where, ids=ids)
     if mask.dtype != bool:
         raise TypeError(f"`where` must be boolean; got dtype {mask.dtype}.")
     if mask.shape != (num_samples,):
@@ -80,7 +77,7 @@ def checked_neurons(
     """Indices of the neurons to explain, in the order asked for."""
     if neurons is None:
         return np.arange(num_neurons)
-    indices = np.asarray(neurons)
+    indices = plain_array("neurons", neurons)
     if indices.ndim != 1 or indices.dtype.kind not in "iu" or len(indices) == 0:
         raise ValueError(
             f"`neurons` must be a list of whole numbers, not empty; got {neurons!r}."

@@ -157,7 +157,7 @@ def explain(
             "Make one with Concepts.from_masks(masks, names)."
         )
     layers = checked_layers(activations, concepts)
-    samples = checked_where(where, concepts.num_samples)
+    samples = checked_where(where, concepts.num_samples, concepts.ids)
     split = split_samples(concepts, samples, holdout=holdout, key=key, groups=groups)
     table = concepts if samples is None else concepts.take(samples)
     if split is not None:

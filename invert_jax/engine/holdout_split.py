@@ -10,6 +10,7 @@ from invert_jax.checks import check_share
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.randomness import Key, draw_generator, seed_of
 from invert_jax.core.statistics import delong
+from invert_jax.plain_arrays import plain_array
 from invert_jax.settings import SearchSettings
 
 FEWEST = delong.FEWEST
@@ -58,7 +59,7 @@ def split_samples(
     if key is None:
         raise ValueError("`holdout` needs a `key` to draw samples; key=0 will do.")
     kept = np.arange(concepts.num_samples) if samples is None else samples
-    group = _checked_groups(groups, concepts.num_samples)[kept]
+    group = _checked_groups(groups, concepts.num_samples, concepts.ids)[kept]
     _, group = np.unique(group, return_inverse=True)
     is_reported = _drawn_groups(group, float(holdout), seed_of(key))[group]
     reported = kept[is_reported]
@@ -133,11 +134,13 @@ def _drawn_groups(
     return is_drawn
 
 
-def _checked_groups(groups: ArrayLike | None, num_samples: int) -> np.ndarray:
+def _checked_groups(
+    groups: ArrayLike | None, num_samples: int, ids: np.ndarray | None
+) -> np.ndarray:
     """The group of each sample; each its own if there are none."""
     if groups is None:
         return np.arange(num_samples)
-    values = np.asarray(groups)
+    values = plain_array("groups", groups, ids=ids)
     if values.dtype.kind in "OT":
         values = _checked_objects(values.astype(object))
     if values.dtype.kind not in "iuUSb":

@@ -35,8 +35,10 @@ def read_block(
     if last - first == len(neurons) - 1 and (np.diff(neurons) == 1).all():
         block = activations.block(first, last + 1)
     else:
-        columns = [activations.block(int(each), int(each) + 1) for each in neurons]
-        block = np.concatenate(columns, axis=1)
+        # Filled one by one: a matrix may give the same memory for each column.
+        block = np.empty((activations.num_samples, len(neurons)), activations.dtype)
+        for place, neuron in enumerate(neurons.tolist()):
+            block[:, place] = activations.block(neuron, neuron + 1)[:, 0]
     if samples is not None:
         block = block[samples]
     block = block.astype(block.dtype.newbyteorder("="), copy=False)

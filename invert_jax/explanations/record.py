@@ -14,6 +14,7 @@ from invert_jax.core.statistics.mannwhitney import log10_mannwhitney
 from invert_jax.explanations.held_out import HeldOut
 from invert_jax.explanations.significance import Significance
 from invert_jax.formula.formula import Formula
+from invert_jax.plain_arrays import plain_array
 from invert_jax.settings import SearchSettings
 
 R = TypeVar("R", bound="Record")
@@ -316,7 +317,7 @@ def checked_positions(
     >>> checked_positions([0, -1], 5).tolist()
     [0, 4]
     """
-    chosen = np.asarray(positions)
+    chosen = plain_array("positions", positions)
     if chosen.size == 0 and chosen.ndim == 1:
         return np.zeros(0, np.int64)
     if chosen.dtype == bool and chosen.shape == (num_neurons,):

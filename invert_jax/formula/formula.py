@@ -26,6 +26,7 @@ from invert_jax.formula.grammar import (
     steps_of,
     written,
 )
+from invert_jax.plain_arrays import plain_array
 
 T = TypeVar("T")
 
@@ -251,7 +252,7 @@ def _columns(names: tuple[str, ...], masks: Masks) -> dict[str, np.ndarray]:
     """The masks of the names, checked."""
     if isinstance(masks, Mapping):
         _check_known(names, masks)
-        columns = {name: np.asarray(masks[name]) for name in names}
+        columns = {name: plain_array(name, masks[name]) for name in names}
     elif isinstance(masks, HasMasks):
         _check_known(names, getattr(masks, "names", names))
         columns = dict(zip(names, np.asarray(masks.masks(names)).T, strict=True))

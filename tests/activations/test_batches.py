@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -143,3 +144,52 @@ def test_the_first_pattern_of_where_counts_as_it_does_for_functions():
 
     np.testing.assert_array_equal(by_array["encoder"], by_function["encoder"])
     np.testing.assert_array_equal(by_array["encoder"], inputs[:, 0])
+
+
+class Refilled:
+    """Yields the same memory again and again, and forgets what was in it."""
+
+    def __init__(self, whole, size, wrap=lambda part: part):
+        self.whole, self.size, self.wrap = whole, size, wrap
+        self.memory = jax.tree.map(lambda array: np.empty_like(array[:size]), whole)
+
+    def __iter__(self):
+        for start in range(0, len(jax.tree.leaves(self.whole)[0]), self.size):
+            jax.tree.map(self._fill, self.memory, self._part(start))
+            yield jax.tree.map(self.wrap, self.memory)
+            jax.tree.map(lambda array: array.fill(0), self.memory)
+
+    def _part(self, start):
+        return jax.tree.map(lambda array: array[start : start + self.size], self.whole)
+
+    @staticmethod
+    def _fill(memory, part):
+        memory[:] = part
+
+
+@pytest.mark.parametrize("size", [2, 8, 32, 48])
+@pytest.mark.parametrize("wrap", [np.asarray, jax.device_put], ids=["numpy", "jax"])
+def test_a_loader_may_fill_the_same_memory_again(size, wrap):
+    inputs = {"a": np.arange(96.0, dtype=np.float32), "b": [np.arange(96) % 7]}
+    loader = Refilled(inputs, size, wrap)
+
+    got = list(full_batches(alike_batches(loader), 32))
+
+    whole = jax.tree.map(lambda *parts: np.concatenate(parts), *(b.inputs for b in got))
+    jax.tree.map(np.testing.assert_array_equal, whole, inputs)
+
+
+@pytest.mark.parametrize("kind", ["int64", "S2", "U2"])
+def test_masks_and_ids_may_lie_in_memory_that_is_filled_again(kind):
+    ids = np.arange(96).astype(kind)
+    values = np.arange(96 * 3, dtype=np.float32).reshape(96, 3, 1)
+    where = {"tokens": np.arange(96)[:, None] % 3 >= np.arange(3)}
+    loader = Refilled(Batch(values, ids, where), 8)
+
+    layer = collect(lambda x: {"tokens": x}, loader, pool="last", progress=False)
+
+    wanted = np.arange(96) * 3 + np.arange(96) % 3
+    np.testing.assert_array_equal(np.asarray(layer["tokens"])[:, 0], wanted)
+    np.testing.assert_array_equal(
+        layer["tokens"].ids, np.arange(96).astype("int64" if kind == "int64" else str)
+    )

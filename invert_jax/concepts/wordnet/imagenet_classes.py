@@ -19,6 +19,7 @@ from invert_jax.concepts.wordnet.hypernyms import (
     unique_names,
 )
 from invert_jax.concepts.wordnet.synsets import synset
+from invert_jax.plain_arrays import plain_array
 
 # "contestant" covers one class, ballplayer, but by two paths, and the paper's table
 # counts it twice.
@@ -92,7 +93,7 @@ def imagenet(
 
 def _class_indices(labels: ArrayLike) -> Integer[np.ndarray, " samples"]:
     """The class index of each sample, from indices or wnids."""
-    labels = np.asarray(labels)
+    labels = plain_array("labels", labels)
     if labels.dtype.kind in "SO":
         labels = np.array([_text(label) for label in labels.ravel()]).reshape(
             labels.shape
