@@ -162,7 +162,8 @@ class Encoded:
         result = np.empty((len(rows), len(columns)), self.dtype)
         for inputs, of_rows, to_rows in self._parts(rows):
             for block, of_columns, to_columns in _overlaps(columns, BLOCK_NEURONS):
-                values = np.asarray(self.compute(inputs, self._coder(block)))
+                given = jax.device_put((inputs, self._coder(block)))
+                values = jax.device_get(self.compute(*given))
                 result[to_rows, to_columns] = values[of_rows, of_columns]
         return result[:: samples.step, :: neurons.step]
 
@@ -231,11 +232,16 @@ def encoded_block(
 
 def check_of_single_numbers(activation: Callable[[Array], Array]) -> None:
     """Refuses a function of several latents, or of one that knows its place."""
-    latents = jnp.linspace(-2.0, 3.0, 24).reshape(4, 6)[:, ::-1]
-    try:
-        whole = activation(latents)
+    latents = np.linspace(-2.0, 3.0, 24, dtype=np.float32).reshape(4, 6)[:, ::-1]
+
+    @jax.jit
+    def whole_and_parts(latents: Array) -> tuple[Array, Array]:
         parts = [activation(latents[:, :2]), activation(latents[:, 2:])]
-        same = np.array_equal(whole, jnp.concatenate(parts, axis=1))
+        return activation(latents), jnp.concatenate(parts, axis=1)
+
+    try:
+        whole, parts = jax.device_get(whole_and_parts(jax.device_put(latents)))
+        same = np.array_equal(whole, parts)
     except (TypeError, ValueError):
         same = False
     if not same:

@@ -97,12 +97,14 @@ class Blocks:
     def _begin(self, program: Program, block: Block) -> Any:
         """Start the program; the devices go on by themselves."""
         by_neuron = NamedSharding(self.mesh, BY_NEURON)
-        is_active = np.zeros(len(block.weights), bool)
-        is_active[: len(block.is_active)] = block.is_active
+        filling = len(block.weights) - len(block.is_active)
+        is_active = np.pad(block.is_active, (0, filling))
         weights = jax.device_put(block.weights, by_neuron)
-        return program(weights, jax.device_put(is_active, by_neuron), self.table)
+        active = jax.device_put(is_active, by_neuron)
+        with jax.set_mesh(self.mesh):  # the user may have set another
+            return program(weights, active, self.table)
 
 
 def _on_host(found: Any, count: int) -> Any:
     """Wait for what was found, and bring it to the host without the filling."""
-    return jax.tree.map(lambda part: np.asarray(part)[:count], found)
+    return jax.tree.map(lambda part: part[:count], jax.device_get(found))

@@ -141,9 +141,10 @@ class Ranker:
         program = rank_program(
             self.mesh, self.layout, num_rows=self.num_rows, negative=self.negative
         )
-        weights, squares, tied = program(on_devices, rows)
-        parts = np.asarray(squares)[:count]
-        lowest, others = np.asarray(tied)[:count].T
+        with jax.set_mesh(self.mesh):  # the user may have set another
+            weights, squares, tied = program(on_devices, rows)
+        parts = jax.device_get(squares)[:count]
+        lowest, others = jax.device_get(tied)[:count].T
         ties = _no_ties(count)
         ties.tie_sums[:] = ranking.tie_sum_from_squares(parts, num_samples=num_samples)
         ties.is_constant[:] = ~parts.any((1, 2, 3))

@@ -31,6 +31,7 @@ from invert_jax.activations.collecting.running import (
     Program,
     WhereOf,
     compiled,
+    placement_of,
     plan_layers,
     program_of,
     rows,
@@ -123,13 +124,13 @@ def collect(
     if store is not None:
         sink = _writer(store, captured, program, plans, first, preprocessing)
 
-    devices = jax.local_devices()
-    size = size_for(devices, batch_size, size_of(first))
+    placement = placement_of(captured.state, jax.local_devices())
+    size = size_for(placement.devices, batch_size, size_of(first))
     if batch_size is None:
         size = size_that_runs(program, captured.state, first, size)
     start = sink.num_samples
     rest = skip_samples(chain([first], incoming), start, sink.check_known)
-    run = compiled(program, captured.state, plans, devices)
+    run = compiled(program, captured.state, plans, placement)
     with progress_bar(
         "collecting",
         count_samples(batches),

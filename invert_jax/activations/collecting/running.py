@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -61,6 +63,22 @@ class Mask(NamedTuple):
 
     where: Array
     is_own: bool
+
+
+class Placement(NamedTuple):
+    """Where a model runs.
+
+    Attributes:
+        of_state: Where its state lies; None for where it is.
+        of_batch: Where batches lie; None for where they are.
+        devices: Those that a batch is cut up for.
+        context: To run it in.
+    """
+
+    of_state: NamedSharding | None
+    of_batch: NamedSharding | None
+    devices: Sequence[jax.Device]
+    context: Callable[[], AbstractContextManager]
 
 
 Program = Callable[[PyTree, PyTree, Any], tuple[Numbers, ...]]
@@ -152,14 +170,16 @@ def compiled(
     program: Program,
     state: PyTree,
     plans: Mapping[str, PooledLayer],
-    devices: Sequence[jax.Device],
+    placement: Placement,
 ) -> Run:
-    """One program for all batches, which are spread over the devices."""
+    """One program for all batches, placed as is said."""
     step = jax.jit(program)
-    state, place = _placed(state, devices)
+    state = jax.device_put(state, placement.of_state)
 
     def run(batch: FullBatch) -> dict[str, Numbers]:
-        numbers = step(state, *place((batch.inputs, batch.where)))
+        given = jax.device_put((batch.inputs, batch.where), placement.of_batch)
+        with placement.context():
+            numbers = step(state, *given)
         return dict(zip(plans, numbers, strict=True))
 
     return run
@@ -204,7 +224,7 @@ def run_batches(
     begun = ((batch, run(batch)) for batch in batches)
     for batch, numbers in started_ahead(begun, IN_FLIGHT - 1):
         fetched = jax.tree.map(
-            lambda field, stop=batch.num_samples: np.asarray(field)[:stop], numbers
+            lambda field, stop=batch.num_samples: jax.device_get(field)[:stop], numbers
         )
         _refuse_not_finite(fetched, batch, first_sample)
         first_sample += batch.num_samples
@@ -268,12 +288,11 @@ def _mask_function(
     return mask_of
 
 
-def _placed(
-    state: PyTree, devices: Sequence[jax.Device]
-) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
-    """The state on every device, and how to spread a batch over them.
+def placement_of(state: PyTree, devices: Sequence[jax.Device]) -> Placement:
+    """The state on every device, and batches spread over them.
 
-    A state that its owner has spread over devices stays as it is.
+    A state that its owner has spread over devices stays as it is. A mesh that the user
+    has set, which the model may name, holds all of both.
     """
     spread = any(
         len(leaf.sharding.device_set) > 1
@@ -281,11 +300,15 @@ def _placed(
         if isinstance(leaf, jax.Array)
     )
     if spread:
-        return state, lambda batch: batch
+        return Placement(None, None, devices, nullcontext)
+    of_user = jax.sharding.get_mesh()
+    if not of_user.empty and set(of_user.devices.flat) <= set(devices):
+        everywhere = NamedSharding(of_user, PartitionSpec())
+        return Placement(everywhere, everywhere, devices[:1], nullcontext)
     mesh = Mesh(np.array(devices), ("samples",))
-    by_sample = NamedSharding(mesh, PartitionSpec("samples"))
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    return (
-        jax.device_put(state, everywhere),
-        lambda batch: jax.device_put(batch, by_sample),
+    return Placement(
+        NamedSharding(mesh, PartitionSpec()),
+        NamedSharding(mesh, PartitionSpec("samples")),
+        devices,
+        partial(jax.set_mesh, mesh),
     )

@@ -7,6 +7,7 @@ addition. The chunks are added as integers.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
@@ -98,10 +99,10 @@ def pack(
     num_positives = row_counts @ columns.astype(np.int64)
     filled = pack_bits(np.arange(num_chunks * chunk) < rows.shape[0])
     return ConceptTable(
-        words=jnp.asarray(words),
-        filled=jnp.asarray(filled.reshape(num_chunks, -1)),
-        row_counts=jnp.asarray(spread(row_counts, layout)),
-        num_positives=jnp.asarray(num_positives.astype(np.int32)),
+        words=jax.device_put(words),
+        filled=jax.device_put(filled.reshape(num_chunks, -1)),
+        row_counts=jax.device_put(spread(row_counts, layout)),
+        num_positives=jax.device_put(num_positives.astype(np.int32)),
     )
 
 
