@@ -7,7 +7,7 @@ import numpy as np
 from invert_jax.checks import check_whole
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.randomness import Key, seed_of
-from invert_jax.core.statistics import tie_patterns
+from invert_jax.core.statistics import drawn_patterns, tie_patterns
 from invert_jax.engine.null_draws import Drawing
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.null import Null
@@ -32,10 +32,11 @@ def null_distribution(
     with a null that is wider by up to 4.4 %. A neuron with more than a twentieth of the
     samples at another value has draws of its own for all such groups, shared with the
     neurons of the same; with sign "negative" any neuron has. Where there are more than
-    64 such patterns they are moved to the grid as well. Ties that the draws lack make
-    scores come in steps: where supports are too small to smooth those, a draw counts if
-    it comes so near that the ties could make up for it, by one step at most. What was
-    drawn before is not drawn again.
+    64 such patterns, as of counts and quantized values, the draws of a rectified neuron
+    stand for them whose midranks are as skewed or more, scaled to their variance. Ties
+    that the draws lack make scores come in steps: where supports are too small to
+    smooth those, a draw counts if it comes so near that the ties could make up for it,
+    by one step at most. What was drawn before is not drawn again.
 
     Args:
         concepts: Those that were explained by.
@@ -72,7 +73,7 @@ def null_distribution(
     settings = layers[0].settings
     groups = [layer.tie_groups[layer.has_formula] for layer in layers]
     wanted = {each for some in groups for each in tie_patterns.patterns_of(some)}
-    patterns = tie_patterns.patterns_to_draw(
+    patterns = drawn_patterns.patterns_to_draw(
         wanted,
         num_samples=table.num_samples,
         from_below=settings.sign == "negative",

@@ -7,7 +7,7 @@ give every neuron a p-value that is valid after the search.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,12 @@ from jaxtyping import Bool, Float, Int
 
 from invert_jax import disk
 from invert_jax.checks import check_share
-from invert_jax.core.statistics import permutations, tails, tie_patterns
+from invert_jax.core.statistics import (
+    drawn_patterns,
+    permutations,
+    tails,
+    tie_patterns,
+)
 from invert_jax.explanations.record import Record
 from invert_jax.explanations.same_run import check_same_search
 from invert_jax.explanations.significance import Significance, q_values
@@ -69,9 +74,9 @@ class Null:
         """What this null says of explanations; see `Explanations.with_null`."""
         check_share("alpha", alpha)
         check_same_search(explanations, concepts=self.concepts, settings=self.settings)
-        drawn = tie_patterns.drawn_ties(
+        drawn = drawn_patterns.drawn_ties(
             explanations.tie_groups, explanations.tie_sums, set(self.patterns),
-            num_samples=explanations.num_samples,
+            num_samples=explanations.num_samples, from_below=self._from_below,
         )  # fmt: skip
         rows = self._rows_of(drawn.patterns, explanations.has_formula)
         found = _best_scores(
@@ -80,19 +85,18 @@ class Null:
         )  # fmt: skip
         num_reached = np.zeros(found.shape, np.int64)
         extrapolated = np.full((*found.shape, 3), np.nan)
-        keys = np.stack((rows, drawn.untied, drawn.largest, drawn.is_moved), axis=1)
-        kinds, kind = np.unique(keys[rows >= 0], axis=0, return_inverse=True)
-        for each, (row, *lacking) in enumerate(kinds.tolist()):
-            neurons = np.flatnonzero(rows >= 0)[kind == each]
+        for neurons, row, scale, lacking in _kinds(rows, drawn):
             for step in range(found.shape[1]):
-                allowed = self._allowance(row, step, *lacking)
-                scores, best = found[neurons, step], self._best[row, :, step]
+                # Scaled are the neurons, not the draws.
+                allowed = self._allowance(row, step, *lacking) / scale
+                scores = 0.5 + (found[neurons, step] - 0.5) / scale
                 num_reached[neurons, step] = permutations.reached(
-                    scores, best + allowed
+                    scores, self._best[row, :, step] + allowed
                 )
-                beyond = neurons[num_reached[neurons, step] == 0]
-                if len(beyond):
-                    lowest = found[beyond, step] - np.nanmax(allowed)
+                is_beyond = num_reached[neurons, step] == 0
+                if is_beyond.any():
+                    beyond = neurons[is_beyond]
+                    lowest = scores[is_beyond] - np.nanmax(allowed)
                     log10_p = tails.log10_tail_p(self._tail(row, step), lowest)
                     extrapolated[beyond, step] = log10_p.T
         p_search = permutations.permutation_p(num_reached, num_draws=self.num_draws)
@@ -154,30 +158,42 @@ class Null:
         """The scores as they were searched for: larger is better."""
         return _best_scores(self.sums, self.supports, self.num_samples, self.settings)
 
+    @property
+    def _from_below(self) -> bool:
+        """Whether low scores were searched for."""
+        return self.settings.sign == "negative"
+
     def _allowance(
-        self, row: int, step: int, untied: int, largest: int, is_moved: int
+        self, row: int, step: int, untied: int, largest: int, smooth_from: Sequence[int]
     ) -> Float[np.ndarray, " draws"]:
         """What draws may lack because their ties and a neuron's differ."""
         best, pattern = self._best[row, :, step], self.patterns[row]
         supports, num_samples = self.supports[row, :, step], self.num_samples
-        if untied == 0 and largest < 2 and not is_moved:
+        if untied == 0 and largest < 2 and not any(smooth_from):
             return np.zeros(len(best))
         # Searched for low activations, the group at the lowest value is the highest.
-        is_negative = self.settings.sign == "negative"
-        has_lowest = bool(pattern) and pattern[0][0] == 0 and not is_negative
-        if is_moved:
-            missing = permutations.score_step(supports, num_samples=num_samples)
-        else:
-            missing = permutations.allowance(
-                best,
-                supports,
-                untied=untied,
-                largest=largest,
-                num_active=num_samples - (pattern[0][1] if has_lowest else 0),
-                num_samples=num_samples,
-            )
+        has_lowest = bool(pattern) and pattern[0][0] == 0 and not self._from_below
+        missing = permutations.allowance(
+            best,
+            supports,
+            untied=untied,
+            largest=largest,
+            num_active=num_samples - (pattern[0][1] if has_lowest else 0),
+            num_samples=num_samples,
+        )
         spread = tie_patterns.spread(pattern, num_samples=num_samples)
-        return np.where(permutations.is_smooth(supports, spread=spread), 0.0, missing)
+        is_smooth = permutations.is_smooth(supports, spread=spread)
+        missing = np.where(is_smooth, 0.0, missing)
+        if not any(smooth_from):
+            return missing
+        # Steps of either may begin anywhere in those of the other.
+        of_drawn = drawn_patterns.smooth_from(pattern, num_samples=num_samples)
+        lumps = (
+            drawn_patterns.lumpiness(supports, smooth_from)
+            + drawn_patterns.lumpiness(supports, of_drawn)
+        ) / 2
+        step_size = permutations.score_step(supports, num_samples=num_samples)
+        return np.minimum(missing + lumps * step_size, step_size)
 
     def _tail(self, row: int, step: int) -> tails.Tail:
         """The tail of the best scores of a pattern, fitted once."""
@@ -208,6 +224,19 @@ class Null:
         return np.array(
             [row_of[each] if is_needed else -1 for each, is_needed in pairs]
         )
+
+
+def _kinds(
+    rows: Int[np.ndarray, " neurons"], drawn: drawn_patterns.DrawnTies
+) -> Iterator[tuple[Int[np.ndarray, " some"], int, float, tuple]]:
+    """Neurons that are judged alike: by which row, what scale, with what allowance."""
+    lacking = (rows, drawn.untied, drawn.largest)
+    keys = np.column_stack((*lacking, drawn.smooth_from, drawn.scale))
+    kinds, kind = np.unique(keys[rows >= 0], axis=0, return_inverse=True)
+    for number, (*whole, scale) in enumerate(kinds.tolist()):
+        row, untied, largest, *smooth_from = map(int, whole)
+        neurons = np.flatnonzero(rows >= 0)[kind == number]
+        yield neurons, row, scale, (untied, largest, smooth_from)
 
 
 def _best_scores(

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import invert_jax as ij
-from invert_jax.core.statistics import tie_patterns
+from invert_jax.core.statistics import drawn_patterns, tie_patterns
 from tests.meaningless_neurons import (
     ALPHA,
     NUM_CONCEPTS,
@@ -47,7 +47,7 @@ def test_meaningless_neurons_are_called_labeled_as_rarely_as_alpha_says(
 def test_shares_between_points_of_the_grid_err_to_the_safe_side_and_not_far(concepts):
     # Just below a point: all is drawn with the ties of the one before, a variance
     # larger by 9 %.
-    count, points = 1000, tie_patterns.end_grid(NUM_SAMPLES)
+    count, points = 1000, drawn_patterns.end_grid(NUM_SAMPLES)
     for point in points[[-4, -12]].tolist():
         share = 1 - (point + 1) / NUM_SAMPLES
         found = explain(noise(np.random.default_rng(4), count, share), concepts)
@@ -88,19 +88,35 @@ def permuted(rng, one, count):
     return rng.permuted(np.repeat(one[:, None], count, axis=1), axis=0)
 
 
-def test_neurons_of_many_patterns_keep_the_level_on_a_grid(concepts):
-    # Each its own number of ones, more than 64 in all.
-    count = 300
-    activations = np.random.default_rng(5).random((NUM_SAMPLES, count)) < 0.5
-    found = explain(activations.astype(np.float32), concepts)
-    assert len(np.unique(found.tie_groups, axis=0)) > tie_patterns.MOST_OWN
-    null = null_distribution(concepts, found, num_draws=499)
-    assert len(null.patterns) < 8
+@pytest.mark.parametrize("sign", ["positive", "negative"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng, size: rng.poisson(1, size),
+        lambda rng, size: rng.poisson(30, size),
+        lambda rng, size: rng.integers(6, size=size),
+        lambda rng, size: rng.normal(size=size).clip(-1, 0.5).round(1),
+        lambda rng, size: rng.random(size) < 0.5,
+    ],
+    ids=["mean 1", "mean 30", "6 levels", "gates", "two values"],
+)
+def test_counting_neurons_share_few_nulls_that_keep_the_level(concepts, make, sign):
+    count = 800
+    activations = make(np.random.default_rng(5), (NUM_SAMPLES, count))
+    found = explain(activations.astype(np.float32), concepts, sign=sign)
+    patterns = set(tie_patterns.patterns_of(found.tie_groups))
+    assert len(patterns) > drawn_patterns.MOST_OWN
+    null = null_distribution(concepts, found)
+    assert len(null.patterns) <= 3
     level = (found.with_null(null).p_search <= ALPHA).mean()
-    assert level <= ALPHA + tolerance(count, 499)
-    few = found.take(np.arange(20))
-    own = null_distribution(concepts, few, num_draws=9)
-    assert set(own.patterns) == set(tie_patterns.patterns_of(few.tie_groups))
+    assert 0.02 - tolerance(count, errors=1) <= level <= ALPHA + tolerance(count)
+
+
+def test_up_to_64_patterns_have_draws_of_their_own(concepts):
+    activations = np.random.default_rng(5).poisson(2, (NUM_SAMPLES, 20))
+    few = explain(activations.astype(np.float32), concepts)
+    null = null_distribution(concepts, few, num_draws=9)
+    assert set(null.patterns) == set(tie_patterns.patterns_of(few.tie_groups))
 
 
 @pytest.mark.parametrize(("share", "size"), [(0.5, 25), (0.4, 30)])

@@ -12,7 +12,7 @@ from scipy import stats
 
 import invert_jax as ij
 from invert_jax.core import randomness
-from invert_jax.core.statistics import tie_patterns
+from invert_jax.core.statistics import drawn_patterns
 from invert_jax.engine import null_draws
 from tests.meaningless_neurons import (
     KEY,
@@ -42,7 +42,7 @@ def test_a_draw_is_what_explain_finds_on_that_assignment():
     masks = np.random.default_rng(10).random((num_samples, 12)) < 0.3
     masks = np.concatenate((masks, np.eye(num_samples, dtype=bool)), axis=1)
     concepts = ij.Concepts.from_masks(masks, [f"c{k}" for k in range(312)])
-    num_active = int(tie_patterns.end_grid(num_samples)[6])
+    num_active = int(drawn_patterns.end_grid(num_samples)[6])
     lowest = num_samples - num_active
     activations = np.zeros((num_samples, draws), np.float32)
     for draw in range(draws):
