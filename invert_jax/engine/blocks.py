@@ -40,6 +40,10 @@ class Blocks:
         self.table = jax.device_put(table, NamedSharding(self.mesh, EVERYWHERE))
         self.ranker = Ranker(concepts, self.layout, self.mesh, negative=negative)
 
+    def shape(self, size: int) -> tuple[int, ...]:
+        """What the programs of blocks of a size are compiled for."""
+        return (size, *self.table.words.shape, self.layout.num_limbs)
+
     def size(self, num_neurons: int, *, beam: int, listed: int, budget: int) -> int:
         """Neurons of a block: what fits into the budget beside the table.
 

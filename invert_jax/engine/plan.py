@@ -53,5 +53,7 @@ def plan_search(
         listed=limits.list_size,
         budget=options.memory_budget,
     )
-    program = search_program(blocks.mesh, settings.how_to_score, limits)
+    program = search_program(
+        blocks.mesh, settings.how_to_score, limits, blocks.shape(size)
+    )
     return Plan(blocks, program, size)

@@ -19,11 +19,24 @@ from invert_jax.core.search.search import Found, search
 BY_NEURON = PartitionSpec("neurons")
 EVERYWHERE = PartitionSpec()
 Program = Callable[..., Any]
+# Programs kept of each kind, for one shape of their arrays each: of more tables than
+# these, as in a loop over vocabularies, the earliest are let go, some 25 MiB each.
+KEPT = 8
 
 
-@lru_cache(maxsize=32)
-def search_program(mesh: Mesh, objective: Objective, limits: Limits) -> Program:
-    """The jitted search of a block; the same for the same sizes and limits."""
+@lru_cache(maxsize=KEPT)
+def search_program(
+    mesh: Mesh, objective: Objective, limits: Limits, shape: tuple[int, ...]
+) -> Program:
+    """The jitted search of a block; the same for the same sizes and limits.
+
+    Args:
+        mesh: The devices.
+        objective: What to maximize.
+        limits: What may be answered.
+        shape: Of the arrays that it will be called with; each has its own program.
+    """
+    del shape
 
     def search_one(weights, is_active, table) -> Found:
         return search(
@@ -33,9 +46,10 @@ def search_program(mesh: Mesh, objective: Objective, limits: Limits) -> Program:
     return _by_neuron(search_one, mesh)
 
 
-@lru_cache(maxsize=32)
-def concept_sums_program(mesh: Mesh) -> Program:
-    """The jitted sums of the weights over each concept."""
+@lru_cache(maxsize=KEPT)
+def concept_sums_program(mesh: Mesh, shape: tuple[int, ...]) -> Program:
+    """The jitted sums of the weights over each concept; see `search_program`."""
+    del shape
 
     def sum_one(weights, is_active, table) -> exact.Wide:
         del is_active
@@ -46,7 +60,7 @@ def concept_sums_program(mesh: Mesh) -> Program:
     return _by_neuron(sum_one, mesh)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=KEPT)
 def rank_program(
     mesh: Mesh, layout: packing.Layout, *, num_rows: int, negative: bool
 ) -> Callable[..., tuple[Array, Array, Array]]:

@@ -58,7 +58,8 @@ def auroc(
             (blocks.ranker.rank(activations, size, threads)[0], start)
             for start, activations in read_blocks(layer, neurons, None, size)
         )
-        for found, start in blocks.run(concept_sums_program(blocks.mesh), ranked):
+        program = concept_sums_program(blocks.mesh, blocks.shape(size))
+        for found, start in blocks.run(program, ranked):
             sums = exact.to_int64(found)
             result[start : start + len(sums)] = auroc_score(
                 sums, table.num_positives, num_samples=table.num_samples

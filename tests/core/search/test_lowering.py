@@ -49,11 +49,11 @@ def table_and_weights():
 
 def search_program():
     limits = free_limits(NUM_SAMPLES, num_usable=9)
-    return programs.search_program(one_device(), AUROC, limits), table_and_weights()
+    return programs.search_program(one_device(), AUROC, limits, ()), table_and_weights()
 
 
 def concept_sums_program():
-    return programs.concept_sums_program(one_device()), table_and_weights()
+    return programs.concept_sums_program(one_device(), ()), table_and_weights()
 
 
 def rank_program(dtype):
