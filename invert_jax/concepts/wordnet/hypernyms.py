@@ -19,7 +19,12 @@ from jaxtyping import Bool
 
 from invert_jax.concepts.table import Concepts
 from invert_jax.concepts.table_checks import checked_names
-from invert_jax.concepts.wordnet.matching import Synsets, match_synsets, warn_of_doubts
+from invert_jax.concepts.wordnet.matching import (
+    Synsets,
+    feature_of,
+    match_synsets,
+    warn_of_doubts,
+)
 from invert_jax.concepts.wordnet.synsets import depth, hypernym_closure, synset
 
 
@@ -29,10 +34,14 @@ def with_hypernyms(concepts: Concepts, synsets: Synsets | None = None) -> Concep
     The synset of a concept is, in this order: what `synsets` gives for its name (a
     wnid, a noun, or None for no synset); the wnid in its name or at the head of its
     description; the first sense of its name as a noun, without a prefix such as
-    `label=` or `objects/`. A warning lists the names that have several senses and those
-    that are no noun (these get no hypernyms); `match_synsets` shows all of them.
-    Concepts without description get their synset's. What is there already is not added
-    again.
+    `label=` or `objects/`; classes of COCO and CIFAR mean what they do there. A warning
+    lists the names that have several senses, those first that change most of the table,
+    and those that are no noun (these get no hypernyms); `match_synsets` shows all of
+    them. Concepts without description get their synset's. What is there already is not
+    added again.
+
+    Hypernyms join what one feature says. Of several features, such as `shape=` and
+    `texture=`, each has its own, named after it: `shape=animal`.
 
     Raises:
         ValueError: No name at all is a noun, or `synsets` has an unknown name or noun.
@@ -46,19 +55,54 @@ def with_hypernyms(concepts: Concepts, synsets: Synsets | None = None) -> Concep
     [True, True, False]
     """
     matches = match_synsets(concepts.names, synsets, descriptions=concepts.descriptions)
-    warn_of_doubts(matches, stacklevel=3)
+    counts = dict(zip(concepts.names, concepts.num_positives.tolist(), strict=True))
+    warn_of_doubts(matches, counts, stacklevel=3)
     wnids = tuple(matches.synsets[name] for name in concepts.names)
-    covering = {w: c for w, c in columns_under(wnids).items() if len(c) > 1}
+    covering = _covering(concepts.names, wnids)
     unions = unions_of(concepts.rows, list(covering.values()))
     is_new = _is_new(concepts.rows, unions, wnids, covering)
-    hypernyms = [wnid for wnid, new in zip(covering, is_new, strict=True) if new]
-    names = concepts.names + unique_names(hypernyms, concepts.names)
+    hypernyms = [each for each, new in zip(covering, is_new, strict=True) if new]
     return dataclasses.replace(
         concepts,
-        names=checked_names(names),
+        names=checked_names(concepts.names + _names_of(hypernyms, concepts.names)),
         rows=columns_beside(concepts.rows, unions[:, is_new]),
-        descriptions=_descriptions(concepts, wnids, hypernyms),
+        descriptions=_descriptions(concepts, wnids, [wnid for _, wnid in hypernyms]),
     )
+
+
+def _covering(
+    names: Sequence[str], wnids: Sequence[str | None]
+) -> dict[tuple[str, str], list[int]]:
+    """The columns under each hypernym of each feature, if they are several.
+
+    The feature is "" if it is the only one that has nouns.
+    """
+    features = list(map(feature_of, names))
+    with_nouns = [f for f, wnid in zip(features, wnids, strict=True) if wnid]
+    several = len(set(with_nouns)) > 1
+    covering = {}
+    for feature in dict.fromkeys(with_nouns):
+        pairs = zip(features, wnids, strict=True)
+        of_feature = [wnid if each == feature else None for each, wnid in pairs]
+        for wnid, columns in columns_under(of_feature).items():
+            if len(columns) > 1:
+                covering[feature if several else "", wnid] = columns
+    return covering
+
+
+def _names_of(
+    hypernyms: Sequence[tuple[str, str]], taken: Sequence[str]
+) -> tuple[str, ...]:
+    """The first lemma of each after its feature; the wnid too where that is taken."""
+    by_feature: dict[str, list[str]] = {}
+    for feature, wnid in hypernyms:
+        by_feature.setdefault(feature, []).append(wnid)
+    named = {}
+    for feature, wnids in by_feature.items():
+        heads = [name.removeprefix(feature) for name in taken if feature in name]
+        for wnid, name in zip(wnids, unique_names(wnids, heads), strict=True):
+            named[feature, wnid] = feature + name
+    return tuple(named[each] for each in hypernyms)
 
 
 def columns_under(wnids: Sequence[str | None]) -> dict[str, list[int]]:
@@ -86,7 +130,7 @@ def _is_new(
     rows: sp.csr_array,
     unions: sp.csr_array,
     wnids: Sequence[str | None],
-    covering: dict[str, list[int]],
+    covering: dict[tuple[str, str], list[int]],
 ) -> Bool[np.ndarray, " hypernyms"]:
     """Which unions are more than a column of the same synset that is there already."""
     # A column is part of the union over it, so they are equal if their sizes are.
@@ -95,7 +139,7 @@ def _is_new(
     return np.array(
         [
             all(wnids[c] != wnid or of_column[c] != num_true for c in columns)
-            for (wnid, columns), num_true in zip(
+            for ((_, wnid), columns), num_true in zip(
                 covering.items(), of_union, strict=True
             )
         ],

@@ -7,7 +7,13 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from invert_jax.checks import listed
-from invert_jax.concepts.wordnet.synsets import Synset, find_synsets, synset
+from invert_jax.concepts.wordnet.class_names import known_synsets
+from invert_jax.concepts.wordnet.synsets import (
+    Synset,
+    find_synsets,
+    hypernym_closure,
+    synset,
+)
 
 Synsets = Mapping[str, str | None]
 
@@ -39,6 +45,8 @@ def match_synsets(
 ) -> SynsetMatches:
     """The synset that each name stands for, as `with_hypernyms` takes it.
 
+    Classes of COCO and CIFAR mean what they do there, if they are most of a feature's.
+
     Args:
         names: Names of concepts.
         synsets: For some names a wnid, a noun, or None for no synset.
@@ -60,8 +68,9 @@ def match_synsets(
             f"{len(names)} names; got {len(texts)}."
         )
     chosen = _chosen({} if synsets is None else synsets, names)
+    known = _known_synsets(names)
     senses = {
-        name: _senses_of_name(name, text)
+        name: _senses_of_name(name, text, known.get(name))
         for name, text in zip(names, texts, strict=True)
         if name not in chosen
     }
@@ -73,8 +82,16 @@ def match_synsets(
     )
 
 
-def warn_of_doubts(matches: SynsetMatches, *, stacklevel: int) -> None:
-    """Warn of ambiguous and unknown names; raise if no name has a synset."""
+def warn_of_doubts(
+    matches: SynsetMatches, num_positives: Mapping[str, int], *, stacklevel: int
+) -> None:
+    """Warn of ambiguous and unknown names; raise if no name has a synset.
+
+    Args:
+        matches: What the names were taken for.
+        num_positives: Samples of each name: another sense of it puts as many elsewhere.
+        stacklevel: Where the warning points, as `warnings.warn` takes it.
+    """
     cure = "`synsets={name: wnid, noun or None}` says what is meant"
     if matches.unknown and not any(matches.synsets.values()):
         raise ValueError(
@@ -85,7 +102,7 @@ def warn_of_doubts(matches: SynsetMatches, *, stacklevel: int) -> None:
     if matches.ambiguous:
         parts.append(
             f"took the first sense of {len(matches.ambiguous)} ambiguous names: "
-            + _listed_senses(matches.ambiguous)
+            + _listed_senses(matches.ambiguous, num_positives)
         )
     if matches.unknown:
         parts.append(
@@ -100,26 +117,56 @@ def warn_of_doubts(matches: SynsetMatches, *, stacklevel: int) -> None:
         )
 
 
-def _listed_senses(ambiguous: Mapping[str, tuple[str, ...]]) -> str:
-    """The sense that was taken of each name, the doubtful ones first.
+def _listed_senses(
+    ambiguous: Mapping[str, tuple[str, ...]], num_positives: Mapping[str, int]
+) -> str:
+    """The sense that was taken of each name, those that change most of the table first.
 
-    In doubt is above all a sense that has another usual word: the first sense of
-    "whale" is a person of exceptional importance (giant, hulk, ...).
+    Another sense changes, for every sample of the name, the hypernyms that only one of
+    the two has.
     """
-    by_doubt = sorted(ambiguous.items(), key=lambda item: _has_usual_word(*item))
+    changed = {
+        name: num_positives[name] * _most_different(senses)
+        for name, senses in ambiguous.items()
+    }
+    by_change = sorted(ambiguous.items(), key=lambda item: -changed[item[0]])
     shown = [
         f"{name!r} as {wnid} ({', '.join(synset(wnid).lemmas[:3])}; "
-        f"1 of {1 + len(others)})"
-        for name, (wnid, *others) in by_doubt[:_NUM_LISTED]
+        f"1 of {1 + len(others)}; {num_positives[name]} samples)"
+        for name, (wnid, *others) in by_change[:_NUM_LISTED]
     ]
     more = len(ambiguous) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _has_usual_word(name: str, senses: tuple[str, ...]) -> bool:
-    return _parts(name)[-1].lower().replace("_", " ") == (
-        synset(senses[0]).lemmas[0].lower()
-    )
+def _most_different(senses: tuple[str, ...]) -> int:
+    """Hypernyms that the first sense and another do not share, at most."""
+    first, *others = (set(hypernym_closure(wnid)) for wnid in senses)
+    return max(len(first ^ other) for other in others)
+
+
+def feature_of(name: str) -> str:
+    """What of a name says which feature it is of, up to its class; "" for none.
+
+    COCO's supercategories are of the feature of its categories.
+
+    >>> feature_of("objects/label=dog"), feature_of("attributes/Male"), feature_of("x")
+    ('objects/label=', 'attributes/', '')
+    """
+    head = name.removesuffix(_parts(name)[-1])
+    return "" if head == "supercategory=" else head
+
+
+def _known_synsets(names: tuple[str, ...]) -> dict[str, str]:
+    """The wnids of the names that are classes of a data set that is known."""
+    classes: dict[str, dict[str, str]] = {}
+    for name in names:
+        classes.setdefault(feature_of(name), {})[_parts(name)[-1]] = name
+    return {
+        of_feature[class_name]: wnid
+        for of_feature in classes.values()
+        for class_name, wnid in known_synsets(of_feature).items()
+    }
 
 
 def _parts(name: str) -> tuple[str, ...]:
@@ -168,11 +215,15 @@ def _chosen_wnid(name: str, choice: str | None) -> str | None:
     return senses[0].wnid
 
 
-def _senses_of_name(name: str, description: str) -> tuple[Synset, ...]:
+def _senses_of_name(
+    name: str, description: str, known: str | None
+) -> tuple[Synset, ...]:
     """The senses of a name: of the wnid with it, or of the noun it holds."""
     wnid = _WNID_INSIDE.search(name) or _WNID_AHEAD.match(description)
     if wnid and (senses := find_synsets(wnid[0])):
         return senses
+    if known is not None:
+        return (synset(known),)
     for part in _parts(name):
         # WordNet has digits as nouns, but a name without letters is a mere index.
         if re.search(r"[^\W\d_]", part) and (senses := find_synsets(part)):

@@ -171,7 +171,8 @@ def test_missing_validation_labels_say_what_to_install(monkeypatch):
 
 def test_cifar10_gets_animal_vehicle_and_ungulate():
     names = [f"label={name}" for name in CIFAR10]
-    with pytest.warns(UserWarning, match="6 ambiguous names: 'label=bird' as"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         concepts = with_hypernyms(Concepts.from_labels(range(10), names, ids=range(10)))
     assert concepts.names[:10] == tuple(names)
     assert concepts.ids is not None and concepts.ids.tolist() == list(range(10))
@@ -222,10 +223,28 @@ def test_a_hypernym_holds_wherever_one_of_several_true_concepts_is_under_it():
 
 def test_two_concepts_of_one_synset_are_joined_under_its_name():
     table = Concepts.from_masks(
-        [[1, 0, 0], [0, 1, 0], [0, 0, 1]], ["a=deer", "b=deer", "c=ship"]
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]], ["a=deer", "a=cervid", "a=ship"]
     )
     concepts = with_hypernyms(table)
     assert column(concepts, "deer") == [True, True, False]
+
+
+def test_hypernyms_join_what_one_feature_says():
+    names = ["shape=deer", "shape=horse", "texture=horse", "texture=giraffe", "bright"]
+    table = Concepts.from_masks(np.eye(5, dtype=bool), names)
+    concepts = with_hypernyms(table, {"shape=horse": "n02374451", "bright": None,
+                                      "texture=horse": "n02374451"})  # fmt: skip
+    assert column(concepts, "shape=ungulate") == [True, True, False, False, False]
+    assert column(concepts, "texture=ungulate") == [False, False, True, True, False]
+    assert not {"ungulate", "animal", "deer"} & set(concepts.names)
+
+
+def test_a_hypernym_of_a_feature_gives_way_to_a_class_of_its_name():
+    names = ["shape=animal", "shape=deer", "shape=zebra", "texture=zebra"]
+    table = Concepts.from_masks(np.eye(4, dtype=bool), names)
+    concepts = with_hypernyms(table, {"shape=animal": "n00015388"})
+    assert column(concepts, "shape=animal") == [True, False, False, False]
+    assert column(concepts, "shape=animal_n00015388") == [True, True, True, False]
 
 
 def test_a_hypernym_with_the_name_of_a_concept_carries_its_synset():

@@ -81,24 +81,30 @@ def test_what_was_matched_can_be_given_back_without_doubts():
     assert again == SynsetMatches(match_synsets(names).synsets, {}, ())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_of_doubts(again, stacklevel=2)
+        warn_of_doubts(again, {}, stacklevel=2)
 
 
-def test_the_warning_lists_the_doubtful_names_first():
+@pytest.mark.parametrize("first", ["whale", "bird"])
+def test_the_warning_lists_first_what_changes_most_of_the_table(first):
     names = ["label=bird", "label=whale", "label=qwertz"]
+    counts = dict.fromkeys(names, 2) | {f"label={first}": 50}
+    senses = {
+        "whale": r"'label=whale' as n10129133 \(giant, hulk, heavyweight; 1 of 2; \d+ ",
+        "bird": r"'label=bird' as n01503061 \(bird; 1 of 5; \d+ ",
+    }
     expected = (
-        r"first sense of 2 ambiguous names: 'label=whale' as n10129133 \(giant, hulk, "
-        r"heavyweight; 1 of 2\), 'label=bird' as n01503061 \(bird; 1 of 5\); found no "
-        r"noun for 1 names, which get no hypernyms: 'label=qwertz'\. `synsets="
+        rf"first sense of 2 ambiguous names: {senses.pop(first)}samples\), "
+        rf"{senses.popitem()[1]}samples\); found no noun for 1 names, which get no "
+        r"hypernyms: 'label=qwertz'\. `synsets="
     )
     with pytest.warns(UserWarning, match=expected):
-        warn_of_doubts(match_synsets(names), stacklevel=2)
+        warn_of_doubts(match_synsets(names), counts, stacklevel=2)
 
 
 def test_a_long_list_of_doubts_is_cut_and_its_length_told():
     names = [f"{i}=bird" for i in range(25)] + [f"qwertz{i}" for i in range(25)]
     with pytest.warns(UserWarning, match=r"5 senses|and 5 more.*and 5 more"):
-        warn_of_doubts(match_synsets(names), stacklevel=2)
+        warn_of_doubts(match_synsets(names), dict.fromkeys(names, 1), stacklevel=2)
 
 
 # Misuse.
@@ -106,7 +112,7 @@ def test_a_long_list_of_doubts_is_cut_and_its_length_told():
 
 def test_no_noun_at_all_is_an_error():
     with pytest.raises(ValueError, match=r"found none among 'c0', 'c1'; `synsets="):
-        warn_of_doubts(match_synsets(["c0", "c1"]), stacklevel=2)
+        warn_of_doubts(match_synsets(["c0", "c1"]), {}, stacklevel=2)
 
 
 def test_a_choice_for_a_name_that_is_not_there_is_an_error():
