@@ -12,8 +12,9 @@ import scipy.sparse as sp
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
-from invert_jax.checks import checked_sizes, listed
+from invert_jax.checks import check_choice, checked_sizes, listed
 from invert_jax.concepts.table import Concepts
+from invert_jax.concepts.unknown import UNKNOWN, check_unknown, checked_confidence
 from invert_jax.sample_ids import position_ids
 
 
@@ -38,8 +39,14 @@ def from_coco(
     *,
     ids: ArrayLike | None = None,
     boxes: tuple[int, int] | None = None,
+    unknown: str = "error",
+    min_confidence: float | None = None,
 ) -> Concepts:
     """Concepts of the images, or with `boxes=(rows, columns)` of the cells of a grid.
+
+    See `from_file` for `unknown` and `min_confidence`. Categories for which not all
+    objects of an image are annotated, LVIS's `not_exhaustive_category_ids`, are present
+    if one is.
 
     >>> coco = {
     ...     "images": [{"id": 7, "file_name": "a"}, {"id": 8, "file_name": "b"}],
@@ -55,7 +62,9 @@ def from_coco(
     images = _records(content, "images")
     annotations = _records(content, "annotations")
     vocabulary = _vocabulary(_records(content, "categories"))
+    annotations = _confident(annotations, checked_confidence(min_confidence))
     image_of, category_of = _links(images, annotations, vocabulary)
+    _check_unknown(unknown, images, image_of, category_of, vocabulary)
     samples, columns = image_of, category_of
     sample_ids = _ids_of(images, ids)
     if boxes is not None:
@@ -70,6 +79,68 @@ def from_coco(
         descriptions=vocabulary.descriptions,
         ids=sample_ids,
     )
+
+
+def _confident(
+    annotations: list[dict[str, object]], least: float
+) -> list[dict[str, object]]:
+    """The annotations without those that a detector was too little confident of."""
+    for key in ("score", "confidence"):
+        scored = [each for each in annotations if key in each]
+        values = _column(scored, "annotations", key, _is_number)
+        pairs = zip(scored, values, strict=True)
+        unsure = {id(each) for each, value in pairs if not value >= least}
+        annotations = [each for each in annotations if id(each) not in unsure]
+    return annotations
+
+
+def _check_unknown(
+    unknown: str,
+    images: Sequence[dict[str, object]],
+    image_of: Int[np.ndarray, " annotations"],
+    category_of: Int[np.ndarray, " annotations"],
+    vocabulary: _Vocabulary,
+) -> None:
+    """Refuse what is not annotated where files say what was verified to be absent."""
+    check_choice("unknown", unknown, UNKNOWN)
+    if not any("neg_category_ids" in image for image in images):
+        return
+    shape = (len(images), len(vocabulary.column))
+    absent = [
+        (place, vocabulary.column.get(key, -1))
+        for place, image in enumerate(images)
+        for key in _listed_keys(image)
+    ]
+    rows, columns = np.reshape(absent, (-1, 2)).astype(np.int64).T
+    is_known = columns >= 0
+    check_unknown(
+        unknown,
+        _truths(image_of, category_of, shape),
+        _truths(rows[is_known], columns[is_known], shape),
+        vocabulary.names[: shape[1]],
+        stacklevel=5,
+    )
+
+
+def _listed_keys(image: dict[str, object]) -> list:
+    """Ids of the categories that are verified to be absent from an image."""
+    keys = image.get("neg_category_ids") or []
+    if not isinstance(keys, list) or not all(map(_is_key, keys)):
+        raise ValueError(
+            f"`images` {image.get('id')!r} must have a list of category ids as "
+            f"`neg_category_ids`; got {keys!r:.80}."
+        )
+    return keys
+
+
+def _truths(
+    rows: Int[np.ndarray, " entries"],
+    columns: Int[np.ndarray, " entries"],
+    shape: tuple[int, int],
+) -> sp.csr_array:
+    """True at the places, which may repeat."""
+    entries = (np.ones(len(rows), bool), (rows, columns))
+    return sp.csr_array(sp.coo_array(entries, shape=shape))
 
 
 def _records(content: dict[str, object], key: str) -> list[dict[str, object]]:
@@ -198,10 +269,7 @@ def _presence(
     above = vocabulary.above[columns]
     samples = np.concatenate([samples, samples[above >= 0]])
     columns = np.concatenate([columns, above[above >= 0]])
-    entries = (np.ones(len(samples), bool), (samples, columns))
-    return sp.csr_array(
-        sp.coo_array(entries, shape=(num_samples, len(vocabulary.names)))
-    )
+    return _truths(samples, columns, (num_samples, len(vocabulary.names)))
 
 
 def _ids_of(

@@ -19,14 +19,15 @@ _MAKERS = {
 }
 
 
-def from_json(path: Path, roles: Roles, boxes: tuple[int, int] | None) -> Concepts:
+def from_json(path: Path, roles: Roles, **of_coco: Any) -> Concepts:
     """Concepts from a JSON file; what it is, its outermost keys say."""
     content = _read(path)
     if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
         _check_no_columns(roles)
-        return coco.from_coco(content, ids=roles.ids, boxes=boxes)
-    if boxes is not None:
-        raise ValueError("`boxes` is for COCO annotations; leave it out.")
+        return coco.from_coco(content, ids=roles.ids, **of_coco)
+    for name, value in of_coco.items():
+        if value is not None and (name, value) != ("unknown", "error"):
+            raise ValueError(f"`{name}` is for COCO annotations; leave it out.")
     if isinstance(content, list):
         return _from_records(content, roles)
     _check_no_columns(roles)

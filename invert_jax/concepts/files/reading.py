@@ -31,6 +31,8 @@ def from_file(
     classes: Iterable[str] = (),
     ignore: Iterable[str] = (),
     boxes: tuple[int, int] | None = None,
+    unknown: str = "error",
+    min_confidence: float | None = None,
 ) -> Concepts:
     r"""Read concepts from a file; its suffix says which kind it is.
 
@@ -51,6 +53,12 @@ def from_file(
         boxes: For COCO: rows and columns of a grid; its cells become the samples, with
             ids `file_name@row,column`, and a concept is true of the cells that some box
             of it overlaps.
+        unknown: For COCO whose images list the categories that were verified to be
+            absent, as LVIS has them: what neither is annotated nor listed is unknown,
+            and an error that says how many pairs of a sample and a category are.
+            "absent" reads them as absent, "warn" too but with a warning.
+        min_confidence: For COCO: annotations with a `score` or `confidence` below it
+            are left out; without it those of confidence 0.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "birds.csv")
@@ -70,14 +78,23 @@ def from_file(
     kind = _kind_of(path)
     roles = tabular.Roles(ids, _names(classes), _names(ignore))
     _check_settings(
-        path, kind, names=names, classes=roles.classes, ignore=roles.ignore, boxes=boxes
+        path,
+        kind,
+        names=names,
+        classes=roles.classes,
+        ignore=roles.ignore,
+        boxes=boxes,
+        unknown=None if unknown == "error" else unknown,
+        min_confidence=min_confidence,
     )
     with _errors_naming(path):
         if kind == "array":
             return from_array_file(path, names, ids)
         if kind == "table":
             return table_files.from_table_file(path, roles)
-        return json_files.from_json(path, roles, boxes)
+        return json_files.from_json(
+            path, roles, boxes=boxes, unknown=unknown, min_confidence=min_confidence
+        )
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -123,7 +140,7 @@ def _check_settings(path: Path, kind: str, **settings: object) -> None:
     meant = {
         "array": {"names"},
         "table": {"classes", "ignore"},
-        "json": {"classes", "ignore", "boxes"},
+        "json": {"classes", "ignore", "boxes", "unknown", "min_confidence"},
     }
     for name, value in settings.items():
         is_given = value is not None and not (isinstance(value, tuple) and not value)

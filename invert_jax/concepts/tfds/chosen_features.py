@@ -22,7 +22,11 @@ def chosen_leaves(
     if wanted is None:
         kinds = {Kind.MAP} if positions else {Kind.CLASSES, Kind.FLAGS, Kind.MAP}
         kinds |= {Kind.NUMBERS} if with_numbers and not positions else set()
-        chosen = [leaf for leaf in known if leaf.kind in kinds and _is_small(leaf)]
+        chosen = [
+            leaf
+            for leaf in known
+            if leaf.kind in kinds and _is_small(leaf) and not says_absence(leaf)
+        ]
         if not chosen:
             what = "segmentation map" if positions else "label"
             raise ValueError(
@@ -46,6 +50,38 @@ def chosen_leaves(
     return _named_leaves(known, wanted, with_numbers)
 
 
+def says_absence(leaf: Leaf) -> bool:
+    """Whether a feature lists classes that are not there, or may be, as LVIS has it.
+
+    `neg_category_ids` are verified to be absent, and of `not_exhaustive_category_ids`
+    not all objects are annotated.
+    """
+    return verifies_absence(leaf) or _is_list(leaf, {"exhaustive"})
+
+
+def verifies_absence(leaf: Leaf) -> bool:
+    """Whether a feature lists classes that were verified to be absent."""
+    return _is_list(leaf, {"neg", "negative", "absent"}) and not _is_list(
+        leaf, {"exhaustive"}
+    )
+
+
+def _is_list(leaf: Leaf, words: set[str]) -> bool:
+    """Whether a feature is a list of classes that has such a word in its path."""
+    of_path = {word for key in leaf.keys for word in key.lower().split("_")}
+    return leaf.kind is Kind.CLASSES and bool(leaf.lengths) and bool(words & of_path)
+
+
+def confidence_of(leaf: Leaf, known: Iterable[Leaf]) -> Leaf | None:
+    """The feature beside a list of classes that says how sure each is, if any does."""
+    for each in known if leaf.kind is Kind.CLASSES and leaf.lengths else ():
+        is_beside = each.keys[:-1] == leaf.keys[:-1] and each.lengths == leaf.lengths
+        is_plain = each.kind is Kind.NUMBERS and not each.feature.shape
+        if is_beside and is_plain and each.keys[-1] in ("confidence", "score"):
+            return each
+    return None
+
+
 def _is_small(leaf: Leaf) -> bool:
     """Whether an array of numbers is a value rather than a signal."""
     return leaf.kind is not Kind.NUMBERS or not leaf.fixed_shape
@@ -61,7 +97,9 @@ def _named_leaves(
         inside = [leaf for leaf in known if leaf.path.startswith(f"{name}/")]
         labels = {Kind.CLASSES, Kind.FLAGS, Kind.MAP}
         labels |= {Kind.NUMBERS} if with_numbers else set()
-        found = exact or [leaf for leaf in inside if leaf.kind in labels]
+        found = exact or [
+            leaf for leaf in inside if leaf.kind in labels and not says_absence(leaf)
+        ]
         if not found:
             alike = get_close_matches(name, [leaf.path for leaf in known], n=3)
             cure = f"; did you mean {listed(alike)}?" if alike else "."
@@ -81,6 +119,11 @@ def _usable(leaf: Leaf, with_numbers: bool) -> Leaf:
         raise ValueError(
             f"`features` names {leaf.path!r}, which holds numbers: give `quantiles`, "
             "such as quantiles=4, to cut them."
+        )
+    if says_absence(leaf):
+        raise ValueError(
+            f"`features` names {leaf.path!r}, which lists classes that are absent or "
+            "not fully annotated; of what is not there no concepts are made."
         )
     if leaf.kind in (Kind.OTHER, Kind.IMAGE):
         raise ValueError(

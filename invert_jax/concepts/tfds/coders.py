@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,7 +24,12 @@ from invert_jax.datasets.tfds.values import scalars
 
 
 def coder_of(
-    leaf: Leaf, *, probabilities: Sequence[float], grid: Grid, min_area: float
+    leaf: Leaf,
+    *,
+    probabilities: Sequence[float],
+    grid: Grid,
+    min_area: float,
+    confidence: "Confidence | None" = None,
 ) -> Coder:
     """The coder of a feature, by its kind."""
     if leaf.kind is Kind.MAP:
@@ -32,8 +37,15 @@ def coder_of(
     if leaf.kind is Kind.NUMBERS:
         return NumberCoder(leaf, tuple(probabilities))
     if leaf.kind is Kind.CLASSES:
-        return ClassCoder.of(leaf)
+        return ClassCoder(leaf, class_names(leaf), confidence)
     return FlagCoder(leaf) if leaf.kind is Kind.FLAGS else TextCoder(leaf)
+
+
+class Confidence(NamedTuple):
+    """The feature that says how sure each class of a list is, and what counts."""
+
+    leaf: Leaf
+    least: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +55,13 @@ class ClassCoder:
     Attributes:
         leaf: The feature.
         names: Names of the classes; None if it is not known how many there are.
+        confidence: Which classes of a list count; None for all.
     """
 
     leaf: Leaf
     names: tuple[str, ...] | None
+    confidence: Confidence | None = None
     typecode: str = "q"
-
-    @classmethod
-    def of(cls, leaf: Leaf) -> "ClassCoder":
-        """The coder of a feature."""
-        return cls(leaf, class_names(leaf))
 
     def codes(self, example: Mapping[str, Any]) -> list[int]:
         """The classes; -1 is TFDS's sign for no label."""
@@ -64,7 +73,22 @@ class ClassCoder:
                     f"the feature {self.leaf.path!r} must be a class in 0 … "
                     f"{limit - 1}, or -1 for none; got {label!r}."
                 )
+        if self.confidence is not None:
+            labels = self._confident(labels, example)
         return [label for label in labels if label >= 0]
+
+    def _confident(self, labels: list[int], example: Mapping[str, Any]) -> list[int]:
+        """The labels that are as sure as is asked for."""
+        assert self.confidence is not None
+        leaf, least = self.confidence
+        values = scalars(example, leaf)
+        if len(values) != len(labels):
+            raise ValueError(
+                f"the feature {leaf.path!r} must have a value for each of the "
+                f"{len(labels)} of {self.leaf.path!r}; got {len(values)}."
+            )
+        pairs = zip(labels, values, strict=True)
+        return [label for label, value in pairs if value >= least]
 
     def columns(
         self, codes: np.ndarray, counts: Int64[np.ndarray, " examples"], grid: Grid

@@ -12,13 +12,24 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Shaped
 
-from invert_jax.checks import check_fraction, checked_sizes, listed
+from invert_jax.checks import check_choice, check_fraction, checked_sizes, listed
 from invert_jax.concepts.table import Concepts
-from invert_jax.concepts.tfds.chosen_features import chosen_leaves
-from invert_jax.concepts.tfds.coders import coder_of
+from invert_jax.concepts.tfds.chosen_features import (
+    chosen_leaves,
+    confidence_of,
+    verifies_absence,
+)
+from invert_jax.concepts.tfds.coders import ClassCoder, Confidence, coder_of
 from invert_jax.concepts.tfds.columns import Columns, Gathered, Grid
+from invert_jax.concepts.unknown import UNKNOWN, check_unknown, checked_confidence
 from invert_jax.datasets.images import map_of
-from invert_jax.datasets.tfds.features import Kind, Leaf, leaf_named
+from invert_jax.datasets.tfds.features import (
+    Kind,
+    Leaf,
+    class_names,
+    leaf_named,
+    leaves,
+)
 from invert_jax.datasets.tfds.source import Located, Source, open_source
 from invert_jax.datasets.tfds.values import id_of, items, parsed
 from invert_jax.progress import progress_bar
@@ -34,6 +45,8 @@ def from_tfds(
     quantiles: int | Sequence[float] | None = None,
     positions: bool | tuple[int, int] = False,
     min_area: float = 0.01,
+    min_confidence: float | None = None,
+    unknown: str = "warn",
     ids: str | None = None,
     data_dir: str | None = None,
     progress: bool = True,
@@ -69,6 +82,12 @@ def from_tfds(
             as `collect(..., pool="positions")` has them. Other features, if they are
             named in `features`, are repeated for each position.
         min_area: Part of the pixels of an image, or of a cell, that a class must have.
+        min_confidence: Classes in a sequence with a `confidence` or `score` beside them
+            that is below this do not count; without it those of confidence 0.
+        unknown: Where a feature lists classes that were verified to be absent, as LVIS
+            has it, what is neither listed nor annotated is unknown: "warn" says how
+            many pairs of an example and a class are and reads them as absent, "absent"
+            does so without a word, "error" refuses. Such lists make no concepts.
         ids: Path of a feature with a unique number or text.
         data_dir: Where TFDS keeps the data sets that it knows by name.
         progress: Whether to show a bar.
@@ -97,15 +116,62 @@ def from_tfds(
         positions=positions is not False,
     )
     grid = _grid(source, chosen, positions)
+    known = list(leaves(source.features))
+    sure = _confidences(chosen, known, min_confidence)
     coders = [
-        coder_of(leaf, probabilities=probabilities, grid=grid, min_area=min_area)
+        coder_of(
+            leaf,
+            probabilities=probabilities,
+            grid=grid,
+            min_area=min_area,
+            confidence=sure[leaf.path],
+        )
         for leaf in chosen
     ]
     gathered = [Gathered.by(coder) for coder in coders]
+    denied = [
+        Gathered.by(ClassCoder(leaf, class_names(leaf)))
+        for leaf in known
+        if verifies_absence(leaf)
+    ]
     id_leaf = None if ids is None else leaf_named(source, ids, "ids")
-    example_ids = _gather(source, gathered, id_leaf, progress)
+    example_ids = _gather(source, [*gathered, *denied], id_leaf, progress)
+    _check_unknown(unknown, gathered, denied)
     table = _joined([codes.columns(grid) for codes in gathered], chosen)
     return Concepts.from_masks(table.masks, table.names, ids=grid.ids(example_ids))
+
+
+def _confidences(
+    chosen: Sequence[Leaf], known: Sequence[Leaf], min_confidence: float | None
+) -> dict[str, Confidence | None]:
+    """Which classes of the lists count, by the path of each feature."""
+    least = checked_confidence(min_confidence)
+    beside = {leaf.path: confidence_of(leaf, known) for leaf in chosen}
+    if min_confidence is not None and not any(beside.values()):
+        raise ValueError(
+            "`min_confidence` needs a list of classes with a `confidence` or `score` "
+            f"beside it; got the features {listed(beside)}."
+        )
+    return {
+        path: None if leaf is None else Confidence(leaf, least)
+        for path, leaf in beside.items()
+    }
+
+
+def _check_unknown(
+    unknown: str, gathered: Sequence[Gathered], denied: Sequence[Gathered]
+) -> None:
+    """Refuse classes that are neither annotated nor verified to be absent."""
+    check_choice("unknown", unknown, UNKNOWN)
+    for absent in denied:
+        for present in gathered:
+            names = class_names(absent.coder.leaf)
+            is_class = present.coder.leaf.kind is Kind.CLASSES
+            if is_class and names and names == class_names(present.coder.leaf):
+                found, denial = (
+                    each.columns(Grid()).masks for each in (present, absent)
+                )
+                check_unknown(unknown, found, denial, names, stacklevel=4)
 
 
 def _gather(

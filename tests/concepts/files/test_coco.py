@@ -244,3 +244,83 @@ def test_what_is_no_grid_is_refused(tmp_path, boxes):
     path = written(tmp_path / "instances.json", COCO)
     with pytest.raises(ValueError, match="`boxes` must be the rows and columns"):
         from_file(path, boxes=boxes)
+
+
+# What is unknown, and what is not sure.
+
+LVIS_IMAGES: list[dict] = [
+    {"id": 1, "file_name": "1.jpg", "neg_category_ids": [8]},
+    {"id": 2, "file_name": "2.jpg", "neg_category_ids": [7]},
+    {"id": 3, "file_name": "3.jpg", "neg_category_ids": [7],
+     "not_exhaustive_category_ids": [8]},
+]  # fmt: skip
+LVIS = {
+    "images": LVIS_IMAGES,
+    "categories": [{"id": 7, "name": "person"}, {"id": 8, "name": "cat"}],
+    "annotations": [{"id": 1, "image_id": 1, "category_id": 7}],
+}
+
+
+def test_what_is_not_annotated_everywhere_is_unknown(tmp_path):
+    path = written(tmp_path / "lvis_v1_val.json", LVIS)
+    # Of the cat in images 2 and 3 nothing is said.
+    match = r"lvis_v1_val.json: 2 of 6 pairs .* are unknown.* such as 'person'\."
+    with pytest.raises(ValueError, match=match):
+        from_file(path)
+    with pytest.warns(UserWarning, match="2 of 6 pairs"):
+        warned = from_file(path, unknown="warn")
+    read = from_file(path, unknown="absent")
+    assert read.masks().tolist() == [[True, False], [False, False], [False, False]]
+    assert warned.masks().tolist() == read.masks().tolist()
+
+
+def test_a_category_that_is_known_of_every_image_needs_no_choice(tmp_path):
+    images = [
+        image | {"neg_category_ids": [8] if image["id"] == 1 else [7, 8]}
+        for image in LVIS_IMAGES
+    ]
+    concepts = from_file(written(tmp_path / "all.json", {**LVIS, "images": images}))
+    assert concepts.num_positives.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("negative", [7, "7", [[7]], [None]])
+def test_absences_that_are_no_list_of_categories_are_refused(tmp_path, negative):
+    images = [LVIS_IMAGES[0] | {"neg_category_ids": negative}]
+    path = written(tmp_path / "odd.json", {**LVIS, "images": images})
+    with pytest.raises(ValueError, match="list of category ids as `neg_category_ids`"):
+        from_file(path)
+
+
+@pytest.mark.parametrize("key", ["score", "confidence"])
+def test_annotations_below_a_confidence_do_not_count(tmp_path, key):
+    scores = [0.0, 0.3, 0.7, 1.0]
+    pairs = zip(with_coco()["annotations"], scores, strict=True)
+    found = [annotation | {key: score} for annotation, score in pairs]
+    path = written(tmp_path / "found.json", with_coco(annotations=found))
+    # Of confidence 0 is the dog of c.jpg.
+    assert from_file(path).num_positives[:3].tolist() == [1, 0, 1]
+    assert from_file(path, min_confidence=0.5).num_positives[:3].tolist() == [0, 0, 1]
+    assert from_file(path, min_confidence=2.0).num_positives[:3].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("value", [-0.1, float("nan")])
+def test_a_confidence_that_is_no_number_from_0_is_refused(tmp_path, value):
+    path = written(tmp_path / "coco.json", COCO)
+    with pytest.raises(ValueError, match="`min_confidence` must be a number of at"):
+        from_file(path, min_confidence=value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("unknown", "absent"), ("unknown", "false"), ("min_confidence", 0.5)],
+)
+def test_what_is_for_coco_means_nothing_elsewhere(tmp_path, name, value):
+    path = written(tmp_path / "tags.json", {"a": ["x"], "b": ["y"]})
+    with pytest.raises(ValueError, match=f"`{name}` is for COCO"):
+        from_file(path, **{name: value})
+
+
+def test_an_unknown_way_to_read_the_unknown_is_refused(tmp_path):
+    path = written(tmp_path / "coco.json", COCO)
+    with pytest.raises(ValueError, match="`unknown` must be 'error' or 'warn' or"):
+        from_file(path, unknown="false")
