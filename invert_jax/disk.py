@@ -3,21 +3,29 @@
 import contextlib
 import hashlib
 import os
+import re
+import stat
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
 import numpy as np
 
+if sys.platform != "win32":
+    import fcntl
+
 _DIGEST = "digest"  # the member of a file that tells whether all others are there
+_DRAFT = r"\.{}\.[0-9a-f]{{32}}\.part"
 
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` when the block ends.
+    """An empty file to write, which takes the place of `path` when the block ends.
 
     It lies in the same folder and is on the disk before it takes the name. If the block
-    raises, it is removed and `path` stays what it was.
+    raises, it is removed and `path` stays what it was. What a killed process left of
+    this file is removed.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "answer.txt")
@@ -27,16 +35,108 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     ('42', 1)
     """
     path = Path(path)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
+    remove_drafts(path.parent, path.name)
+    with _new_draft(path) as draft:
         yield draft
         with draft.open("rb+") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise OSError(f"nothing was written that could become {path}")
             os.fsync(file.fileno())
         draft.replace(path)
+        sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _new_draft(path: Path) -> Iterator[Path]:
+    """A file beside, locked, so that others know it from one that a kill left."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with draft.open("xb") as file:
+            lock(file.fileno())
+            if sys.platform == "win32":  # no open file is renamed there
+                file.close()
+            yield draft
     except BaseException:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
+
+
+def remove_drafts(folder: Path, name: str | None = None) -> None:
+    """Remove what killed processes left of a file, or of any, and nobody writes now."""
+    pattern = re.compile(_DRAFT.format(".+" if name is None else re.escape(name)))
+    with contextlib.suppress(OSError):
+        for draft in folder.iterdir():
+            if pattern.fullmatch(draft.name):
+                with contextlib.suppress(OSError), draft.open("rb+") as file:
+                    if lock(file.fileno(), wait=False):
+                        draft.unlink()
+
+
+def is_draft(name: str) -> bool:
+    """Whether a file of this name is one that `whole_file` has begun.
+
+    >>> is_draft(".labels.csv.0123456789abcdef0123456789abcdef.part")
+    True
+    """
+    return re.fullmatch(_DRAFT.format(".+"), name) is not None
+
+
+def lock(descriptor: int, *, wait: bool = True) -> bool:
+    """Whether the open file or folder is this process's alone, until it is closed.
+
+    False where another has it and it is not waited for, and where the system or the
+    disk knows no locks.
+    """
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """A folder that one process at a time writes to, where there are locks."""
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where a folder can be asked for that."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_file(path: str | os.PathLike) -> bytes:
+    """The bytes of a file, read once; a pipe or a device, which may never end, is none.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+        ValueError: It is no file.
+    """
+    without_waiting = getattr(os, "O_NONBLOCK", 0)
+    with open(
+        path, "rb", opener=lambda name, flags: os.open(name, flags | without_waiting)
+    ) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{Path(path).name} is a pipe or a device, no file")
+        return file.read()
 
 
 def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
@@ -44,7 +144,7 @@ def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"`path` must be in a folder that exists; got {path}.")
-    with whole_file(path) as draft, draft.open("xb") as file:
+    with whole_file(path) as draft, draft.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
@@ -88,7 +188,7 @@ def _reason(error: Exception) -> str:
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write the arrays with a digest, not compressed; a missing folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as draft, draft.open("xb") as file:
+    with whole_file(path) as draft, draft.open("wb") as file:
         named = {**arrays, _DIGEST: np.array(_digest(arrays))}
         np.savez(file, allow_pickle=False, **named)
 

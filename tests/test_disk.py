@@ -1,5 +1,7 @@
 """Files that are written whole, and read whole or not at all."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -44,9 +46,46 @@ def test_a_file_that_fails_leaves_the_one_before_it(tmp_path, error):
 
 
 def test_a_file_that_is_never_written_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError), disk.whole_file(tmp_path / "file"):
-        pass
-    assert names_in(tmp_path) == []
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(OSError, match="nothing was written"):
+        with disk.whole_file(tmp_path / "file"):
+            pass
+    assert (tmp_path / "file").read_text() == "old"
+    assert names_in(tmp_path) == ["file"]
+
+
+def test_drafts_that_a_kill_left_of_a_file_are_removed_and_no_others(tmp_path):
+    left = f".file.{'0' * 32}.part"
+    others = [f".file2.{'0' * 32}.part", ".file.part", f".file.{'0' * 31}.part", "0"]
+    for name in (left, *others):
+        (tmp_path / name).write_text("half")
+    with disk.whole_file(tmp_path / "file") as draft:
+        draft.write_text("whole")
+    assert names_in(tmp_path) == sorted([*others, "file"])
+
+
+def test_a_draft_that_is_being_written_is_kept(tmp_path):
+    with disk.whole_file(tmp_path / "file") as first:
+        first.write_text("first")
+        with disk.whole_file(tmp_path / "file") as second:
+            second.write_text("second")
+        assert first.exists()
+        assert (tmp_path / "file").read_text() == "second"
+    assert (tmp_path / "file").read_text() == "first"
+    assert names_in(tmp_path) == ["file"]
+
+
+def test_a_file_is_read_and_nothing_else(tmp_path):
+    (tmp_path / "file").write_bytes(b"\0content")
+    assert disk.read_file(tmp_path / "file") == b"\0content"
+    with pytest.raises(FileNotFoundError):
+        disk.read_file(tmp_path / "none")
+    with pytest.raises(OSError):
+        disk.read_file(tmp_path)
+    for path in ("/dev/zero", "/dev/null"):
+        if os.path.exists(path):
+            with pytest.raises(ValueError, match="is a pipe or a device, no file"):
+                disk.read_file(path)
 
 
 @both_kinds
