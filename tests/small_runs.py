@@ -74,6 +74,12 @@ def make_world(seed=0):
     return World(noise.astype(np.float32) / 8, masks)
 
 
+def table_file(folder, name):
+    """The file of a table in the folder of a result."""
+    (file,) = folder.glob(f"{name}.*.parquet")
+    return file
+
+
 LONG_SETTINGS: dict[str, Any] = {"max_length": 2, "beam_size": 2, "min_fraction": 0.01}
 
 

@@ -32,9 +32,9 @@ example:
   invert-jax explain acts.npy masks.csv -o labels --min-fraction 0.002
 
   A formula may need at least 20 samples to mean anything: with 10,000 samples that
-  is --min-fraction 0.002. The folder holds labels.csv to read, formulas.parquet
-  with all formulas of the beam, and explanations.json with the settings; in Python
-  it is opened by invert_jax.Explanations.load("labels"). If the run is killed, the
+  is --min-fraction 0.002. The folder holds labels.csv to read, Parquet files with
+  all formulas of the beam, and explanations.json with the settings; in Python it is
+  opened by invert_jax.Explanations.load("labels"). If the run is killed, the
   same command goes on where it stopped.
 """
 

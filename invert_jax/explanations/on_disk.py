@@ -1,44 +1,66 @@
-"""Explanations in a folder: written whole or not at all, read again."""
+"""Explanations in a folder: replaced in one step, read again whole or not at all.
 
+The tables lie in files that are named by what is in them, as neurons.0123456789abcdef
+.parquet; the description names those that belong to it, and is replaced last. So there
+is one result or the other at any time, and what no description names is not there.
+"""
+
+import contextlib
 import hashlib
+import io
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from invert_jax import disk
 from invert_jax.explanations import columns
 from invert_jax.explanations.record import Record
 
 FORMAT = "invert_jax explanations"
 VERSION = 2
 DESCRIPTION = "explanations.json"
-NEURONS = "neurons.parquet"
-FORMULAS = "formulas.parquet"
 LABELS = "labels.csv"
-SAMPLES = "samples.parquet"
-HELD_OUT = "held_out_samples.parquet"
-OURS = {DESCRIPTION, NEURONS, FORMULAS, LABELS, SAMPLES, HELD_OUT}
+NEURONS = "neurons"
+FORMULAS = "formulas"
+SAMPLES = "samples"
+HELD_OUT = "held_out_samples"
+# The file of a table; 0.1 named it without a digest.
+TABLE = re.compile(
+    rf"({NEURONS}|{FORMULAS}|{SAMPLES}|{HELD_OUT})(?P<digest>\.[0-9a-f]{{16}})?\.parquet"
+)
+# How often a result is read that is replaced meanwhile.
+MOST_TRIES = 1000
 
 
 def save(explanations: Record, path: str | os.PathLike) -> None:
     """Write the folder `path`: Parquet for the arrays, JSON for all else.
 
-    The folder is written beside and renamed, so that none is ever half-written. An
-    older result of the same name is replaced, once the new one is whole; anything else
-    in the way is an error.
+    An older result of the same name is replaced in one step: whoever reads it, and
+    whatever stops the writer, there is the older one or the new one. Anything else in
+    the way is an error.
     """
     path = Path(path).resolve()
     check_target(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as draft:
-        written = Path(draft) / "new"
-        written.mkdir()
-        _write(explanations, written)
-        if path.exists():
-            path.rename(Path(draft) / "old")
-        written.rename(path)
+    files = _files_of(explanations)
+    is_new = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with disk.locked_folder(path):
+            try:
+                _write(files, path)
+            finally:
+                _remove_unnamed(path)
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
+    disk.sync_folder(path.parent)
+    _remove_older_drafts(path)
 
 
 def check_target(path: Path) -> None:
@@ -48,17 +70,42 @@ def check_target(path: Path) -> None:
         raise ValueError("`path` must not be the current folder; name a new one.")
     if not path.exists():
         return
-    names = {each.name for each in path.iterdir()} if path.is_dir() else {path.name}
-    if names and (DESCRIPTION not in names or names - OURS):
-        foreign = sorted(names - OURS)[0] if names - OURS else f"no {DESCRIPTION}"
+    foreign = _foreign(path) if path.is_dir() else path.name
+    if foreign:
         raise ValueError(
             "`path` must be new, or a folder of explanations to replace; "
             f"{str(path)!r} is something else: it has {foreign}."
         )
 
 
+def _foreign(folder: Path) -> str:
+    """What tells that a folder is no result of ours; nothing if it is one.
+
+    One whose first writer was killed has no description yet.
+    """
+    names = sorted(each.name for each in folder.iterdir())
+    others = [name for name in names if not disk.is_draft(name)]
+    strange = [name for name in others if not _is_ours(name)]
+    if strange:
+        return strange[0]
+    is_begun = all(map(_has_digest, others))
+    return "" if is_begun or DESCRIPTION in others else f"no {DESCRIPTION}"
+
+
+def _is_ours(name: str) -> bool:
+    return name in (DESCRIPTION, LABELS) or TABLE.fullmatch(name) is not None
+
+
+def _has_digest(name: str) -> bool:
+    found = TABLE.fullmatch(name)
+    return found is not None and found["digest"] is not None
+
+
 def read(path: str | os.PathLike) -> dict[str, Any]:
     """The fields of a record, from a folder written by `save`.
+
+    Every file is read once, and what is parsed is what was hashed. A folder that is
+    replaced meanwhile is read again.
 
     Raises:
         FileNotFoundError: It has no description.
@@ -67,12 +114,9 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     import pyarrow as pa
 
     path = Path(path)
-    description = _read_description(path)
+    description, contents = _read_together(path)
     try:
-        files = {
-            name: _read_whole(path / name, digest)
-            for name, digest in description["digests"].items()
-        }
+        files = {name: _columns_of(content) for name, content in contents.items()}
         return columns.fields_of(
             description,
             files[NEURONS],
@@ -81,28 +125,64 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
             files[HELD_OUT]["sample"] if HELD_OUT in files else None,
         )
     except (
-        OSError, LookupError, AttributeError, TypeError, ValueError, OverflowError,
+        LookupError, AttributeError, TypeError, ValueError, OverflowError,
         pa.ArrowException,
     ) as error:  # fmt: skip
-        raise ValueError(
-            f"`path` must hold whole explanations; {str(path)!r} is damaged: {error}"
-        ) from error
+        raise _damaged(path, error) from error
 
 
-def _read_whole(path: Path, digest: str) -> dict[str, Any]:
-    """The columns of a file; the bytes that are hashed are those that are read."""
+def _read_together(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """A description and the files that it names, all of one result."""
+    for left in reversed(range(MOST_TRIES)):
+        version = _version_of(path)
+        description = _read_description(path)
+        try:
+            return description, _read_named(path, description)
+        except (OSError, LookupError, AttributeError, TypeError, ValueError) as error:
+            if left == 0 or _version_of(path) == version:
+                raise _damaged(path, error) from error
+    raise AssertionError
+
+
+def _version_of(path: Path) -> tuple[int, int]:
+    """What changes whenever the description is replaced."""
+    with contextlib.suppress(OSError):
+        about = (path / DESCRIPTION).stat()
+        return about.st_ino, about.st_mtime_ns
+    return 0, 0
+
+
+def _read_named(path: Path, description: Mapping[str, Any]) -> dict[str, bytes]:
+    """The content of each table, by its name."""
+    contents = {}
+    for name, digest in description["digests"].items():
+        named = TABLE.fullmatch(name)
+        if named is None:
+            raise ValueError(f"{name} is no table of a result")
+        contents[named[1]] = disk.read_file(path / name)
+        if hashlib.sha256(contents[named[1]]).hexdigest() != digest:
+            raise ValueError(f"{name} is not the file that was written with it")
+    return contents
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"`path` must hold whole explanations; {str(path)!r} is damaged: {error}"
+    )
+
+
+def _columns_of(content: bytes) -> dict[str, Any]:
+    """The columns of a table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from invert_jax.explanations import arrow
 
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise ValueError(f"{path.name} is not the file that was written with it")
     return arrow.columns_of(pq.read_table(pa.BufferReader(content)))
 
 
-def _write(explanations: Record, folder: Path) -> None:
+def _files_of(explanations: Record) -> dict[str, bytes]:
+    """The content of all files by name, in the order in which they are written."""
     import pyarrow.csv
     import pyarrow.parquet as pq
 
@@ -116,22 +196,73 @@ def _write(explanations: Record, folder: Path) -> None:
         tables[SAMPLES] = {"sample": explanations.samples}
     if explanations.held_out is not None:
         tables[HELD_OUT] = {"sample": explanations.held_out.samples}
+    files, digests = {}, {}
     for name, table in tables.items():
-        pq.write_table(arrow.table_of(table), folder / name)
-    pyarrow.csv.write_csv(arrow.to_arrow(explanations), folder / LABELS)
+        content = _written(pq.write_table, arrow.table_of(table))
+        digest = hashlib.sha256(content).hexdigest()
+        file = f"{name}.{digest[:16]}.parquet"
+        files[file], digests[file] = content, digest
     description = {
         "format": FORMAT,
         "version": VERSION,
         **columns.description_of(explanations),
-        "digests": {name: _digest(folder / name) for name in tables},
+        "digests": digests,
     }
     text = json.dumps(sealed(description), indent=1, ensure_ascii=False, default=float)
-    (folder / DESCRIPTION).write_text(text, encoding="utf-8")
+    labels = _written(pyarrow.csv.write_csv, arrow.to_arrow(explanations))
+    return {**files, DESCRIPTION: text.encode("utf-8"), LABELS: labels}
 
 
-def _digest(path: Path) -> str:
-    """Content hash of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _written(write: Callable[[Any, Any], object], table: Any) -> bytes:
+    """What a writer of Arrow tables writes."""
+    content = io.BytesIO()
+    write(table, content)
+    return content.getvalue()
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write each file whole; with the description the folder is the new result."""
+    for name, content in files.items():
+        with disk.whole_file(folder / name) as draft:
+            draft.write_bytes(content)
+
+
+def _remove_unnamed(folder: Path) -> None:
+    """Remove the tables that the description does not name, and what was left half."""
+    disk.remove_drafts(folder)
+    try:
+        named = _read_description(folder)["digests"]
+    except FileNotFoundError:
+        named = {}
+    except (ValueError, KeyError):
+        return
+    for file in folder.iterdir():
+        is_table = TABLE.fullmatch(file.name) is not None
+        if is_table and file.name not in named:
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+
+def _remove_older_drafts(path: Path) -> None:
+    """Remove the folders beside that earlier releases left when they were killed.
+
+    They hold the new result, the older one, or both, and nothing else.
+    """
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")
+    with contextlib.suppress(OSError):
+        for folder in path.parent.iterdir():
+            if pattern.fullmatch(folder.name) and _is_older_draft(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_older_draft(folder: Path) -> bool:
+    parts = list(folder.iterdir()) if folder.is_dir() else []
+    return bool(parts) and all(
+        part.name in ("new", "old")
+        and part.is_dir()
+        and all(_is_ours(each.name) for each in part.iterdir())
+        for part in parts
+    )
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,16 +280,14 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
 def _read_description(path: Path) -> dict[str, Any]:
     """The JSON of a folder, refused if it is none of ours."""
     try:
-        text = (path / DESCRIPTION).read_text(encoding="utf-8")
-    except FileNotFoundError:
+        text = disk.read_file(path / DESCRIPTION).decode("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
             "`path` must be a folder written by `Explanations.save`; "
             f"{str(path)!r} has no {DESCRIPTION}."
         ) from None
     except (OSError, ValueError) as error:
-        raise ValueError(
-            f"`path` must hold whole explanations; {str(path)!r} is damaged: {error}"
-        ) from error
+        raise _damaged(path, error) from error
     return known_description(text, path, FORMAT, VERSION)
 
 

@@ -18,7 +18,7 @@ from invert_jax.engine.resuming import Parts
 from invert_jax.settings import SearchSettings
 from tests import small_runs
 from tests.repository import ROOT
-from tests.small_runs import QUIET, as_in_production, assert_same, explain
+from tests.small_runs import QUIET, as_in_production, assert_same, explain, table_file
 
 
 @pytest.fixture(scope="module")
@@ -261,8 +261,8 @@ def saved(world, tmp_path):
 
 def test_formulas_of_more_neurons_are_refused(world, tmp_path):
     path = saved(world, tmp_path)
-    neurons = pq.read_table(path / "neurons.parquet")
-    pq.write_table(neurons.slice(0, 3), path / "neurons.parquet")
+    file = table_file(path, "neurons")
+    pq.write_table(pq.read_table(file).slice(0, 3), file)
     with pytest.raises(ValueError, match="is damaged"):
         ij.Explanations.load(path)
 
@@ -281,7 +281,8 @@ def test_formulas_of_another_result_are_refused(world, tmp_path):
     path = saved(world, tmp_path)
     other = explain(world.activations[:, ::-1], world.concepts)
     other.save(tmp_path / "other")
-    shutil.copy(tmp_path / "other" / "formulas.parquet", path)
+    other_file = table_file(tmp_path / "other", "formulas")
+    shutil.copy(other_file, table_file(path, "formulas"))
     with pytest.raises(ValueError, match="is damaged"):
         ij.Explanations.load(path)
 
