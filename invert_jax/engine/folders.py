@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from invert_jax.explanations.on_disk import DESCRIPTION
 
 ACTIVATIONS_AT = "activations_at"
 CONCEPTS_AT = "concepts_at"
+# Bytes of a name: disks take 255, and what lies beside a folder has a longer one.
+LONG_NAME, SHORT_NAME = 200, 160
 
 
 def record_places(
@@ -106,17 +109,28 @@ def output_folders(
     if not isinstance(layers, Mapping):
         return {"": folder}
     names = {layer: folder_name(layer) for layer in layers}
-    for layer, name in list(names.items()):
-        if list(names.values()).count(name) > 1:  # "a/b" and "a.b", say
-            digest = hashlib.sha256(layer.encode()).hexdigest()
-            names[layer] = f"{name}-{digest[:8]}"
-    return {layer: folder / name for layer, name in names.items()}
+    # "a/b" and "a.b", say; and some disks tell no "A" from "a".
+    counts = Counter(name.casefold() for name in names.values())
+    return {
+        layer: folder / (name if counts[name.casefold()] == 1 else _told(layer, name))
+        for layer, name in names.items()
+    }
 
 
 def folder_name(layer: str) -> str:
-    """The name of a layer as a name of a folder.
+    """The name of a layer as a name of a folder, which a disk takes.
+
+    A long one is cut, and told from others of its beginning by a digest.
 
     >>> folder_name("encoder/block 0"), folder_name("")
     ('encoder.block_0', 'layer')
     """
-    return re.sub(r"[^\w.=-]", "_", layer.replace("/", ".")).strip(".") or "layer"
+    name = re.sub(r"[^\w.=-]", "_", layer.replace("/", ".")).strip(".") or "layer"
+    if len(name.encode()) < LONG_NAME:
+        return name
+    return _told(layer, name.encode()[:SHORT_NAME].decode(errors="ignore"))
+
+
+def _told(layer: str, name: str) -> str:
+    """A name of a folder that no other layer has."""
+    return f"{name}-{hashlib.sha256(layer.encode()).hexdigest()[:8]}"

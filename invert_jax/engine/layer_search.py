@@ -66,7 +66,7 @@ class Job:
         """Search all blocks, or take those done before from the disk."""
         arrays = self._no_formulas()
         smallest, largest = self.settings.bounds(self.concepts.num_samples)
-        parts = Parts(self._parts_folder, self._run_key())
+        parts = resuming.parts_of(self.folder, self._run_key())
         with progress_bar(
             f"explain {self.layer.layer}".strip(),
             len(self.neurons),
@@ -91,13 +91,8 @@ class Job:
         if self.folder is not None:
             explanations.save(self.folder)
             parts.remove()
+            resuming.remove_older(self.folder)
         return explanations
-
-    @property
-    def _parts_folder(self) -> Path | None:
-        """Where finished blocks wait, beside the folder of the result."""
-        folder = self.folder
-        return folder and folder.with_name(f"{folder.name}.{resuming.FOLDER}")
 
     def _run_key(self) -> str:
         """Hash of what a part depends on besides its activations."""

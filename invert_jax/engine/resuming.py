@@ -15,11 +15,31 @@ import numpy as np
 
 from invert_jax.disk import load_arrays, save_arrays
 
-FOLDER = "parts"
-# A part, or a draft of one that a killed run left.
-OURS = re.compile(r"[0-9a-f]{32}\.npz|\.[0-9a-f]{32}\.npz\..*\.part")
+# Beside the folder of a result; no layer's folder has a "+" in its name.
+SUFFIX = "+parts"
+# Where releases before kept them, where a layer `block/parts` has its result.
+OLDER_SUFFIX = ".parts"
+# A part, or a draft of one that a killed run left; 0.1 named those by the process.
+OURS = re.compile(r"[0-9a-f]{32}\.npz|\.[0-9a-f]{32}\.npz\.(.*\.part|\d+)")
 # Samples whose activations are hashed at a time, of a block that is cut out of a layer.
 SAMPLES_TOGETHER = 1024
+
+
+def parts_of(result: Path | None, run_key: str) -> "Parts":
+    """Where the blocks of a run wait whose result goes to a folder, or to none."""
+    return Parts(result and result.with_name(f"{result.name}{SUFFIX}"), run_key)
+
+
+def remove_older(result: Path) -> None:
+    """Remove what a killed run of an earlier release left of this result."""
+    folder = result.with_name(f"{result.name}{OLDER_SUFFIX}")
+    if _parts_in(folder):
+        Parts(folder, "").remove()
+
+
+def _parts_in(folder: Path) -> list[Path]:
+    """The files of a folder that are parts, or drafts of them."""
+    return [file for file in folder.glob("*") if OURS.fullmatch(file.name)]
 
 
 class Parts(NamedTuple):
@@ -58,9 +78,8 @@ class Parts(NamedTuple):
         """Remove all parts, and the folder if nothing else is in it."""
         if self.folder is None:
             return
-        for part in self.folder.glob("*"):
-            if OURS.fullmatch(part.name):
-                part.unlink(missing_ok=True)
+        for part in _parts_in(self.folder):
+            part.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import invert_jax as ij
+from invert_jax.engine.folders import load_results, output_folders
 from invert_jax.engine.resuming import Parts
 from tests import small_runs
 from tests.repository import ROOT
@@ -142,7 +143,7 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
     tmp_path, long_world, uninterrupted, saved
 ):
     kill_in_fourth_block(tmp_path)
-    folder = tmp_path / "out.parts"
+    folder = tmp_path / "out+parts"
     done = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
     assert len(done) == 2
     assert not (tmp_path / "out").exists()
@@ -193,7 +194,7 @@ def test_parts_of_other_runs_and_damaged_parts_are_ignored(
     activations, concepts = long_world
     resumable(long_world, tmp_path / "first")
     wanted = list(saved)
-    folder = tmp_path / "out.parts"
+    folder = tmp_path / "out+parts"
     other = resumable((activations[:, ::-1].copy(), concepts), tmp_path / "other")
     Parts(folder, "run").save("0" * 32, {"tie_sums": other.tie_sums})
     for key in wanted:
@@ -249,3 +250,46 @@ def test_each_layer_has_a_folder_of_its_own(tmp_path):
     assert sorted(os.listdir(tmp_path / "out")) == ["block.0", "block.1"]
     for folder, name in (("block.0", "block/0"), ("block.1", "block/1")):
         assert_same(ij.Explanations.load(tmp_path / "out" / folder), found[name])
+
+
+def test_a_layer_called_parts_of_another_has_its_own_folder(tmp_path):
+    """Parts of `block` lie where no layer's result can, so that a run goes on."""
+    world = small_runs.make_world()
+    layers = {"block": world.activations, "block/parts": world.activations}
+    options = ij.Options(progress=False, output=tmp_path / "out")
+    for name in ("block.parts", "block+parts"):
+        part = Parts(tmp_path / "out" / name, "run")
+        part.save("a" * 32, {"a": np.zeros(2)})
+        (tmp_path / "out" / name / f".{'b' * 32}.npz.4711").write_bytes(b"half")
+    shutil.rmtree(tmp_path / "out" / "block.parts")
+    explain(layers, world.concepts, options=options)
+    assert sorted(os.listdir(tmp_path / "out")) == ["block", "block.parts"]
+    assert len(ij.Explanations.load(tmp_path / "out" / "block.parts")) == 8
+
+
+def test_parts_of_earlier_releases_are_removed_in_the_end(tmp_path):
+    world = small_runs.make_world()
+    Parts(tmp_path / "out.parts", "run").save("a" * 32, {"a": np.zeros(2)})
+    (tmp_path / "out.parts" / f".{'b' * 32}.npz.4711").write_bytes(b"half")
+    options = ij.Options(progress=False, output=tmp_path / "out")
+    explain(world.activations, world.concepts, options=options)
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("sign", ["x", "層"])
+def test_long_names_of_layers_become_names_of_folders(tmp_path, sign):
+    world = small_runs.make_world()
+    names = [sign * 400, sign * 399 + "y", sign * 30]
+    layers = dict.fromkeys(names, world.activations)
+    options = ij.Options(progress=False, output=tmp_path / "out")
+    found = explain(layers, world.concepts, options=options)
+    folders = os.listdir(tmp_path / "out")
+    assert len(folders) == 3 and sign * 30 in folders
+    assert max(len(os.fsencode(each)) for each in folders) <= 200
+    assert load_results(str(tmp_path / "out")).keys() == found.keys()
+
+
+def test_layers_that_differ_in_case_alone_have_folders_that_differ_otherwise(tmp_path):
+    folders = output_folders(tmp_path, {"Conv": 0, "conv": 0, "dense": 0})
+    assert folders["dense"].name == "dense"
+    assert len({each.name.casefold() for each in folders.values()}) == 3

@@ -53,11 +53,11 @@ def test_layers_whose_names_are_alike_do_not_share_a_folder(tmp_path):
 
 def test_a_folder_named_like_ours_keeps_what_is_not_ours(tmp_path):
     world = small_runs.make_world()
-    (tmp_path / "out.parts").mkdir()
-    (tmp_path / "out.parts" / "spare.txt").write_text("mine")
+    (tmp_path / "out+parts").mkdir()
+    (tmp_path / "out+parts" / "spare.txt").write_text("mine")
     options = ij.Options(progress=False, output=tmp_path / "out")
     explain(world.activations, world.concepts, options=options)
-    assert (tmp_path / "out.parts" / "spare.txt").read_text() == "mine"
+    assert (tmp_path / "out+parts" / "spare.txt").read_text() == "mine"
 
 
 def test_the_folder_one_stands_in_is_a_folder(tmp_path, monkeypatch):
@@ -77,7 +77,7 @@ def test_parts_are_there_until_the_result_is_saved(tmp_path, monkeypatch):
     options = ij.Options(progress=False, output=tmp_path / "out")
 
     def fail(self, path):
-        assert list((tmp_path / "out.parts").glob("*.npz"))
+        assert list((tmp_path / "out+parts").glob("*.npz"))
         raise OSError("no space left on device")
 
     monkeypatch.setattr(ij.Explanations, "save", fail)
