@@ -2,6 +2,9 @@
 
 import contextlib
 import hashlib
+import io
+import json
+import math
 import os
 import re
 import stat
@@ -9,6 +12,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 
@@ -185,6 +189,42 @@ def _reason(error: Exception) -> str:
     )
 
 
+def npy_of(content: bytes) -> np.ndarray:
+    """The array of an npy file, which must be as large as it says.
+
+    >>> file = io.BytesIO()
+    >>> np.save(file, np.arange(3))
+    >>> npy_of(file.getvalue()).tolist()
+    [0, 1, 2]
+    >>> npy_of(file.getvalue()[:-8])
+    Traceback (most recent call last):
+    ValueError: it has 144 bytes, where its header asks for 152
+    """
+    file = io.BytesIO(content)
+    shape, dtype = npy_header(file)
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects, which are never loaded")
+    needed = file.tell() + math.prod(shape) * dtype.itemsize
+    if len(content) != needed:
+        raise ValueError(
+            f"it has {len(content)} bytes, where its header asks for {needed}"
+        )
+    return np.load(io.BytesIO(content), allow_pickle=False)
+
+
+def npy_header(file: io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of the array of an npy file, which is not read further."""
+    version = np.lib.format.read_magic(file)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in read:
+        raise ValueError(f"it is of version {version} of the format")
+    shape, _, dtype = read[version](file)
+    return shape, dtype
+
+
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write the arrays with a digest, not compressed; a missing folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -211,6 +251,18 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(repr((name, array.shape, array.dtype.str)).encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be JSON, with a digest by which a change of any value shows.
+
+    It is the SHA-256 of all else, with keys in order: line breaks do not matter.
+
+    >>> sealed({"b": 1, "a": [2]})["digest"] == sealed({"a": (2,), "b": 1})["digest"]
+    True
+    """
+    text = json.dumps(content, sort_keys=True, default=float)
+    return {**content, "digest": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def without_folders(place: str) -> str:

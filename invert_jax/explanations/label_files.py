@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from invert_jax import disk
 from invert_jax.disk import whole_file, without_folders
 from invert_jax.explanations import arrow, columns, on_disk, printing
 from invert_jax.explanations.printing import escaped_markdown
@@ -123,7 +124,7 @@ def _json(explanations: Record, labels: pa.Table) -> str:
         "samples": _plain(explanations.samples),
         "held_out_samples": held_out and _plain(held_out.samples),
     }
-    content = on_disk.sealed(content)
+    content = disk.sealed(content)
     entries = (
         f"{json.dumps(name)}: {_lines(value) if name in TABLES else _text(value)}"
         for name, value in content.items()

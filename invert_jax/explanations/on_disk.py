@@ -208,7 +208,9 @@ def _files_of(explanations: Record) -> dict[str, bytes]:
         **columns.description_of(explanations),
         "digests": digests,
     }
-    text = json.dumps(sealed(description), indent=1, ensure_ascii=False, default=float)
+    text = json.dumps(
+        disk.sealed(description), indent=1, ensure_ascii=False, default=float
+    )
     labels = _written(pyarrow.csv.write_csv, arrow.to_arrow(explanations))
     return {**files, DESCRIPTION: text.encode("utf-8"), LABELS: labels}
 
@@ -265,18 +267,6 @@ def _is_older_draft(folder: Path) -> bool:
     )
 
 
-def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What is to be JSON, with a digest by which a change of any value shows.
-
-    It is the SHA-256 of all else, with keys in order: line breaks do not matter.
-
-    >>> sealed({"b": 1, "a": [2]})["digest"] == sealed({"a": (2,), "b": 1})["digest"]
-    True
-    """
-    text = json.dumps(content, sort_keys=True, default=float)
-    return {**content, "digest": hashlib.sha256(text.encode()).hexdigest()}
-
-
 def _read_description(path: Path) -> dict[str, Any]:
     """The JSON of a folder, refused if it is none of ours."""
     try:
@@ -317,7 +307,7 @@ def known_description(
             "release of invert_jax that wrote it."
         )
     digest = content.pop("digest", None)
-    if sealed(content)["digest"] != digest:
+    if disk.sealed(content)["digest"] != digest:
         raise ValueError(
             f"`path` must hold whole {format}; {str(path)!r} is damaged or was changed "
             "since it was written: it is not what its digest says. Write it again."

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import invert_jax as ij
-from invert_jax.explanations import on_disk
+from invert_jax import disk
 from invert_jax.explanations.label_files import export
 from tests.small_runs import QUIET, assert_same
 
@@ -227,7 +227,7 @@ def test_damaged_json_is_refused(explanations, tmp_path, damage):
     content = json.loads(path.read_text(encoding="utf-8"))
     del content["digest"]
     damage(content)
-    path.write_text(json.dumps(on_disk.sealed(content)))
+    path.write_text(json.dumps(disk.sealed(content)))
     with pytest.raises(
         ValueError, match=r"`path` must hold whole labels; .* is damaged"
     ):

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import invert_jax as ij
+from invert_jax import disk
 from invert_jax.disk import is_draft
 from invert_jax.explanations import on_disk
 from invert_jax.explanations.on_disk import DESCRIPTION, FORMULAS
@@ -237,7 +238,7 @@ def with_table(folder, name, table):
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     del description["digest"]
     description["digests"][old.name] = hashlib.sha256(old.read_bytes()).hexdigest()
-    (folder / DESCRIPTION).write_text(json.dumps(on_disk.sealed(description)))
+    (folder / DESCRIPTION).write_text(json.dumps(disk.sealed(description)))
 
 
 @pytest.mark.parametrize("name", ["neurons", "formulas"])
@@ -337,7 +338,7 @@ def test_tables_that_earlier_releases_named_are_read_and_replaced(explanations, 
         old = table_file(copied, name)
         description["digests"][f"{name}.parquet"] = description["digests"].pop(old.name)
         old.rename(copied / f"{name}.parquet")
-    (copied / DESCRIPTION).write_text(json.dumps(on_disk.sealed(description)))
+    (copied / DESCRIPTION).write_text(json.dumps(disk.sealed(description)))
     assert_same(ij.Explanations.load(copied), explanations)
     explanations.take([0]).save(copied)
     assert len(ij.Explanations.load(copied)) == 1
@@ -372,7 +373,7 @@ def test_a_description_names_tables_alone(copied, name):
     description = json.loads((copied / DESCRIPTION).read_text(encoding="utf-8"))
     del description["digest"]
     description["digests"][name] = "0" * 64
-    (copied / DESCRIPTION).write_text(json.dumps(on_disk.sealed(description)))
+    (copied / DESCRIPTION).write_text(json.dumps(disk.sealed(description)))
     with pytest.raises(ValueError, match="is no table of a result"):
         ij.Explanations.load(copied)
 

@@ -7,6 +7,7 @@ and the record after it, so a collection that is killed goes on from the last re
 import errno
 import os
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,13 +27,15 @@ from invert_jax.activations.store.format import (
     SAMPLES,
     StoredLayer,
     StoreRecord,
+    digests_of_ids,
     open_array,
     open_root,
     read_ids,
     read_record,
+    read_stamped_record,
     readable,
+    replace_record,
     write_ids,
-    write_record,
 )
 from invert_jax.activations.store.opening import open_store
 from invert_jax.datasets.batch import Batch
@@ -51,19 +54,16 @@ class StoreWriter:
         made_of: dict[str, str],
     ) -> None:
         self.path, self.plans = path, plans
-        self.root = open_root(path)
-        record = read_record(self.root, path)
-        if record is None:
-            _refuse_foreign(self.root, path)
-            record = StoreRecord(False, 0, planned_layers(plans, shapes), {}, made_of)
-            with writable(path, 0):
-                write_record(self.root, record)
+        self.root, self.name = open_root(path), uuid.uuid4().hex
+        layers = planned_layers(plans, shapes)
+        new = StoreRecord(False, 0, layers, {}, made_of, writer=self.name)
+        record = _found_or_made(self.root, path, new)
         refuse_stale(record.made_of, made_of, path)
         self.record = record
         self.appenders = {
             layer.name: Appender(self.root, layer) for layer in record.layers
         }
-        self.known_ids = read_ids(self.root, SAMPLES, record.id_parts)
+        self.known_ids = read_ids(self.root, record, SAMPLES)
         self.waiting_ids: dict[str, list[np.ndarray]] = {}
         self.inputs = SampleFingerprint()
         self.num_samples = record.num_samples
@@ -118,16 +118,19 @@ class StoreWriter:
         """Starts to write what waits, and records what was started before."""
         with writable(self.path, self.record.num_samples):
             self._settle()
+            if self.record.writer != self.name:
+                self._replace_record(self.record._replace(writer=self.name))
             writes = [
                 write for each in self.appenders.values() for write in each.flush()
             ]
-            parts = self._write_ids()
+            parts, digests = self._write_ids()
             layers = tuple(each.layer for each in self.appenders.values())
             record = self.record._replace(
                 complete=complete,
                 num_samples=self.num_samples,
                 layers=layers,
                 id_parts=parts,
+                id_digests=digests,
                 inputs=self.inputs.hexdigest(),
             )
             self.pending = (writes, record)
@@ -138,25 +141,33 @@ class StoreWriter:
             writes, record = self.pending
             for write in writes:
                 write.result()
-            if read_record(self.root, self.path) != self.record:
-                raise ValueError(
-                    f"`store` must be written by one collection at a time; another has "
-                    f"written to {self.path}. Wait for it, then run this one again."
-                )
-            write_record(self.root, record)
-            self.record, self.pending = record, None
+            self._replace_record(record)
+            self.pending = None
 
-    def _write_ids(self) -> dict[str, list[int]]:
-        last = self.pending[1] if self.pending else self.record
+    def _replace_record(self, record: StoreRecord) -> None:
+        """The record, if no other run has written one since."""
+        there, stamp = read_stamped_record(self.root, self.path)
+        if there != self.record or not replace_record(self.root, record, stamp):
+            raise ValueError(
+                f"`store` must be written by one collection at a time; another has "
+                f"written to {self.path}. Wait for it, then run this one again."
+            )
+        self.record = record
+
+    def _write_ids(self) -> tuple[dict[str, list[int]], dict[str, list[str]]]:
+        """Writes the ids that wait; where all parts end, and their digests."""
+        last = self.record
         parts = {name: list(ends) for name, ends in last.id_parts.items()}
+        digests = {name: digests_of_ids(self.root, last, name) for name in parts}
         for name, waiting in self.waiting_ids.items():
             ids = np.concatenate(waiting)
             ends = parts.setdefault(name, [])
             start = ends[-1] if ends else 0
-            write_ids(self.root, name, start, ids)
+            digest = write_ids(self.root, name, start, ids)
+            digests.setdefault(name, []).append(digest)
             ends.append(start + len(ids))
         self.waiting_ids = {}
-        return parts
+        return parts, digests
 
     def keep(self) -> None:
         """Writes what came in before an error, as far as that can be written."""
@@ -260,6 +271,30 @@ def refuse_other_inputs(
             f"first {record.num_samples}, which have no ids, differ from those that "
             f"{path} was made of. Choose another `store`."
         )
+
+
+def _found_or_made(
+    root: ts.KvStore, path: str | os.PathLike, new: StoreRecord
+) -> StoreRecord:
+    """The record that is there, or the new one: of two runs one makes it."""
+    record, stamp = read_stamped_record(root, path)
+    if record is not None:
+        return record
+    try:
+        _refuse_foreign(root, path)
+    except ValueError:
+        # What another run has made meanwhile is not foreign.
+        record = read_record(root, path)
+        if record is None:
+            raise
+        return record
+    with writable(path, 0):
+        if replace_record(root, new, stamp):
+            return new
+    record = read_record(root, path)
+    if record is None:
+        raise ValueError(f"`store` {path} was removed while it was made. Run again.")
+    return record
 
 
 def _refuse_foreign(root: ts.KvStore, path: str | os.PathLike) -> None:

@@ -140,7 +140,7 @@ def open_store(
             "or read what there is by partial=True."
         )
     lists = {layer.ids for layer in record.layers}
-    ids = {name: read_ids(root, name, record.id_parts) for name in lists}
+    ids = {name: read_ids(root, record, name) for name in lists}
     return {
         layer.name: Activations(
             StoredMatrix(root, layer),

@@ -10,10 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from invert_jax import disk
 from invert_jax.activations.batches import batched
 from invert_jax.activations.collecting import store_layout, store_writer
 from invert_jax.activations.collecting.collection import collect
-from invert_jax.activations.store.format import RECORD
+from invert_jax.activations.store.format import (
+    OLDER_FORMAT,
+    RECORD,
+    open_root,
+    read_record,
+)
 from invert_jax.activations.store.opening import StoredMatrix, open_store
 
 IDS = np.array([f"{index}.png" for index in range(100)])
@@ -170,6 +176,41 @@ def test_a_second_writer_is_noticed(inputs, tmp_path):
     with pytest.raises(ValueError, match="one collection at a time; another has"):
         collect(model, batches(True), store=tmp_path, progress=False)
     assert_same(open_store(tmp_path), collect(model, batches(False), progress=False))
+
+
+@pytest.mark.parametrize("place", ["folder", "address"])
+@pytest.mark.parametrize("moment", ["_refuse_foreign", "replace_record"])
+def test_of_two_runs_that_find_no_store_one_makes_it(
+    place, moment, inputs, tmp_path, monkeypatch
+):
+    """The second begins, and ends, between two steps of the first."""
+    store = tmp_path / "acts" if place == "folder" else f"file://{tmp_path}/acts"
+    original, finished = getattr(store_writer, moment), []
+
+    def meanwhile(*args):
+        monkeypatch.setattr(store_writer, moment, original)
+        finished.append(gather(inputs, store, function=lambda x: {"tokens": 2 * x}))
+        return original(*args)
+
+    monkeypatch.setattr(store_writer, moment, meanwhile)
+    with pytest.raises(ValueError, match="must be new, or made by the same collection"):
+        gather(inputs, store, function=lambda x: {"tokens": 3 * x})
+    np.testing.assert_array_equal(finished[0]["tokens"], 2 * inputs.reshape(-1, 8))
+
+
+def test_two_like_runs_that_begin_together_end_with_one_store(inputs, tmp_path):
+    """The first to write goes on; the other is told so and breaks nothing."""
+    waiting = iter(batched(inputs, 16, ids=IDS))
+
+    def late():
+        for index, batch in enumerate(waiting):
+            if index == 1:
+                gather(inputs, tmp_path, pool="mean")
+            yield batch
+
+    with pytest.raises(ValueError, match="by one collection at a time; another has"):
+        collect(model, late(), store=tmp_path, batch_size=8, progress=False)
+    assert_same(open_store(tmp_path), gather(inputs, pool="mean"))
 
 
 @pytest.mark.parametrize("name", ["acts.h5", "acts.npy"])
@@ -348,6 +389,76 @@ def test_a_damaged_record_is_refused(how, message, inputs, tmp_path):
         open_store(tmp_path)
 
 
+def test_a_record_with_a_changed_bit_is_refused_or_says_the_same(inputs, tmp_path):
+    gather(inputs, tmp_path)
+    whole, root = (tmp_path / RECORD).read_bytes(), open_root(tmp_path)
+    expected = read_record(root, tmp_path)
+    num_refused = 0
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        (tmp_path / RECORD).write_bytes(bytes(changed))
+        try:
+            assert read_record(root, tmp_path) == expected, place
+        except ValueError:
+            num_refused += 1
+    assert num_refused > len(whole) / 2
+
+
+def test_ids_with_a_changed_bit_are_refused(inputs, tmp_path):
+    gather(inputs, tmp_path)
+    path, num_bytes = tmp_path / "ids/samples/0.npy", 0
+    whole = path.read_bytes()
+    for place in (*range(0, len(whole), 37), len(whole) - 1):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        path.write_bytes(bytes(changed))
+        with pytest.raises(ValueError, match=r"'ids of samples' cannot be read"):
+            open_store(tmp_path)
+        num_bytes += 1
+    assert num_bytes > 10
+
+
+def rewritten(folder, change):
+    """A record with other values, and the digest that they have."""
+    fields = json.loads((folder / RECORD).read_text())
+    del fields["digest"]
+    change(fields)
+    (folder / RECORD).write_text(json.dumps(disk.sealed(fields)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.update(num_samples=-1),
+        lambda record: record.update(num_samples="100"),
+        lambda record: record.update(layers=None),
+        lambda record: record["layers"][1].update(num_rows=2.5),
+        lambda record: record["layers"][1].update(num_rows=99),
+        lambda record: record["layers"][1].update(num_neurons=0),
+        lambda record: record["layers"][1].update(dtype="object"),
+        lambda record: record["layers"][1].update(chunk=[0, 8, 8]),
+        lambda record: record["layers"][1].update(name="tokens"),
+        lambda record: record.update(id_parts=[]),
+    ],
+)
+def test_a_record_that_makes_no_sense_is_refused(change, inputs, tmp_path):
+    gather(inputs, tmp_path)
+    rewritten(tmp_path, change)
+    with pytest.raises(ValueError, match="is damaged"):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"num_neurons": 7}, {"dtype": "int32"}])
+def test_an_array_that_is_not_the_one_of_the_record_is_refused(
+    change, inputs, tmp_path
+):
+    gather(inputs, tmp_path)
+    rewritten(tmp_path, lambda record: record["layers"][1].update(change))
+    with pytest.raises(ValueError, match=r"'first' cannot be read .it is 100 x 8"):
+        open_store(tmp_path)
+
+
 def test_what_is_no_store_is_refused(inputs, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(FileNotFoundError, match=f"has no {RECORD}"):
@@ -378,3 +489,18 @@ def test_a_store_of_0_1_0_is_still_read(tmp_path):
     np.testing.assert_array_equal(read["twice"], 2 * values)
     np.testing.assert_array_equal(read["sum"], values.sum(1, keepdims=True))
     assert read["sum"].ids is not None and read["sum"].ids.tolist() == list("abcde")
+
+
+def test_a_store_that_goes_on_gets_the_digests_it_lacked(inputs, tmp_path):
+    def without_digests(record):
+        del record["id_digests"], record["writer"]
+        record["format"] = OLDER_FORMAT
+
+    gather(inputs[:50], tmp_path, ids=IDS[:50])
+    fields = json.loads((tmp_path / RECORD).read_text())
+    without_digests(fields)
+    del fields["digest"]
+    (tmp_path / RECORD).write_text(json.dumps(fields))
+    assert_same(gather(inputs, tmp_path), gather(inputs))
+    record = read_record(open_root(tmp_path), tmp_path)
+    assert record is not None and len(record.id_digests["samples"]) == 2
