@@ -1,10 +1,17 @@
 """Checks of arguments: one for each kind of rule, with one wording."""
 
 import numbers
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+
+_LONE = re.compile("[\ud800-\udfff]")
+# Controls, and marks that turn the direction of what stands around them.
+_ACTS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def check_whole(
@@ -76,6 +83,36 @@ def checked_sizes(name: str, what: str, sizes: Any) -> tuple[int, int]:
             f"`{name}` must be {what}, whole numbers from 1, as (7, 7); got {sizes!r}."
         )
     return int(sizes[0]), int(sizes[1])
+
+
+def check_text(name: str, texts: Iterable[str]) -> None:
+    r"""Refuse text that no file can hold: half of a pair of UTF-16, alone.
+
+    It comes from names of files that are not UTF-8, and from "\ud800" in JSON.
+
+    >>> check_text("names", ["cat", "caf\udce9"])
+    Traceback (most recent call last):
+    ValueError: `names` must be text that UTF-8 can hold, to be saved; got 'caf\udce9',
+    with half a character. Replace it: name.encode("utf-8", "replace").decode().
+    """
+    for text in texts:
+        if _LONE.search(text):
+            raise ValueError(
+                f"`{name}` must be text that UTF-8 can hold, to be saved; got "
+                f"{text!r}, with half a character. Replace it: "
+                'name.encode("utf-8", "replace").decode().'
+            )
+
+
+def printable(text: str) -> str:
+    r"""Text that does nothing to a terminal: what would is shown as an escape.
+
+    >>> print(printable("red\x1b[31m\nnext"))
+    red\x1b[31m\nnext
+    >>> print(printable("日本 🐙"))
+    日本 🐙
+    """
+    return _ACTS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def listed(items: Iterable[object], limit: int = 5) -> str:

@@ -7,9 +7,11 @@ from invert_jax.checks import (
     check_choice,
     check_fraction,
     check_share,
+    check_text,
     check_whole,
     checked_sizes,
     listed,
+    printable,
 )
 
 NO_NUMBERS = [True, np.True_, "1", None, 1j, [1]]
@@ -82,3 +84,18 @@ def test_what_is_no_pair_of_sizes_is_refused(sizes):
 def test_long_lists_are_cut():
     assert listed([]) == ""
     assert listed(range(6)) == "0, 1, 2, 3, 4 and 1 more"
+
+
+def test_text_that_no_file_can_hold_is_refused():
+    check_text("names", ["日本 🐙", "\x1b[31m", "", "\U0001f419"])
+    for text in ("caf\udce9", "\ud800", "a\udfffb"):
+        with pytest.raises(ValueError, match=r"`names` must be text that UTF-8 can ho"):
+            check_text("names", ["fine", text])
+
+
+def test_what_acts_on_a_terminal_is_shown_as_an_escape():
+    for code in (*range(32), *range(127, 160), 0x202E, 0x2028, 0x2066, 0xDCE9):
+        shown = printable(f"a{chr(code)}b")
+        assert shown.isprintable() and shown[:2] == "a\\" and shown[-1] == "b"
+    family = "👩\u200d👩\u200d👧 ünï\u3000日本 \\x1b"
+    assert printable(family) == family

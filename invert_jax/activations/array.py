@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import ArrayLike
 
+from invert_jax.checks import check_text
 from invert_jax.plain_arrays import (
     check_plain,
     labels_of,
@@ -69,6 +70,9 @@ class Activations:
         ids = used_labels("values", "ids", labels.rows, self.ids)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "names", checked_names(names, num_neurons))
+        if not isinstance(self.layer, str):
+            raise TypeError(f"`layer` must be a string; got {self.layer!r}.")
+        check_text("layer", [self.layer])
         if ids is not None:
             object.__setattr__(self, "ids", checked_ids(ids, num_samples))
 
@@ -237,6 +241,7 @@ def checked_names(names: Sequence | None, num_neurons: int) -> tuple[str, ...]:
         if name in seen:
             raise ValueError(f"`names` must be distinct; got {name!r} twice.")
         seen.add(name)
+    check_text("names", names)
     return tuple(str(name) for name in names)
 
 

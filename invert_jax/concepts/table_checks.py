@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-from invert_jax.checks import check_choice, listed
+from invert_jax.checks import check_choice, check_text, listed
 from invert_jax.plain_arrays import plain_array
 
 
@@ -46,6 +46,7 @@ def checked_names(
         if not isinstance(name, str):
             raise TypeError(f"`names` must be strings; got {name!r}; use str(...).")
     names = tuple(str(name) for name in names)  # numpy.str_ becomes str
+    check_text("names", names)
     if num_concepts is not None and len(names) != num_concepts:
         raise ValueError(
             f"`names` must have one name per concept; got {len(names)} names for "

@@ -7,6 +7,7 @@ from jaxtyping import Int
 from numpy.typing import ArrayLike
 
 from invert_jax.activations.array import Activations
+from invert_jax.checks import check_text
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.exact import MAX_SAMPLES
 from invert_jax.plain_arrays import plain_array
@@ -23,6 +24,7 @@ def checked_layers(
     for name in layers:
         if not isinstance(name, str):
             raise TypeError(f"`activations` must name layers by str; got {name!r}.")
+    check_text("activations", layers)
     checked = {name: as_activations(each, name) for name, each in layers.items()}
     for each in checked.values():
         _check_same_samples(each, concepts)

@@ -12,7 +12,7 @@ from tests.concepts.random_tables import ids_of, named, random_masks
 )
 @pytest.mark.parametrize("descriptions", [None, [f"text {i}" for i in range(7)]])
 def test_a_saved_table_loads_as_it_was(rng, tmp_path, ids, descriptions):
-    names = ["a", "b & c", "d\0", "“e”", " f", "g" * 1000, "\ud83d"]
+    names = ["a", "b & c", "d\0", "“e”", " f", "g" * 1000, "日本 🐙"]
     masks = random_masks(rng)
     concepts = Concepts.from_masks(masks, names, ids=ids, descriptions=descriptions)
     concepts.save(tmp_path / "table")

@@ -236,6 +236,19 @@ def test_something_else_in_the_way_is_refused_before_any_work(tmp_path, long_wor
     assert os.listdir(tmp_path / "out") == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("of", ["concept", "neuron", "layer", "name of layers"])
+def test_names_that_cannot_be_saved_are_refused_before_any_work(tmp_path, of):
+    world, bad = small_runs.make_world(), "caf\udce9"
+    names = [bad if of == "concept" else "even", *small_runs.NAMES[2:4]]
+    neurons = [bad if of == "neuron" else "x", "y"]
+    with pytest.raises(ValueError, match=r"text that UTF-8 can hold, to be saved; got"):
+        layer = ij.Activations(
+            world.activations[:, :2], neurons, layer=bad if of == "layer" else "fc"
+        )
+        concepts = ij.Concepts.from_masks(world.masks[:, 1:4], names)
+        explain({bad: layer} if of == "name of layers" else layer, concepts)
+
+
 def test_an_older_result_is_replaced(tmp_path, long_world, uninterrupted):
     uninterrupted.take([3, 1]).save(tmp_path / "out")
     resumable(long_world, tmp_path / "out")

@@ -53,15 +53,20 @@ def read_activations(path: str | os.PathLike) -> Activations | dict[str, Activat
     if path.suffix == ".npy":
         with _whole(path):
             values = open_npy(path)
-        return Activations(values, layer=path.stem)
+        return Activations(values, layer=_stem(path))
     if path.suffix in (".h5", ".hdf5"):
-        return Activations(open_hdf5(path), layer=path.stem)
+        return Activations(open_hdf5(path), layer=_stem(path))
     if path.is_file():
         raise ValueError(
             "`path` must be a file ending in .npy, .npz or .h5, or a store; got the "
             f"file {path}."
         )
     return open_store(path)
+
+
+def _stem(path: Path) -> str:
+    """The name of a file as the name of a layer, which UTF-8 must hold."""
+    return path.stem.encode("utf-8", "replace").decode()
 
 
 def _load_all(path: Path) -> dict[str, np.ndarray]:
@@ -103,7 +108,7 @@ def _from_arrays(
             for name, values in layers.items()
         }
     ((name, values),) = layers.items()
-    layer = path.stem if name in USUAL_NAMES else name
+    layer = _stem(path) if name in USUAL_NAMES else name
     names = arrays["names"].tolist() if "names" in arrays else ()
     return Activations(values, names, ids=ids, layer=layer)
 
@@ -124,9 +129,9 @@ def open_store(
     """
     file = Path(path)
     if file.suffix == ".npy" and not file.is_dir():
-        return {file.stem: Activations(open_npy(file), layer=file.stem)}
+        return {_stem(file): Activations(open_npy(file), layer=_stem(file))}
     if file.suffix in (".h5", ".hdf5") and not file.is_dir():
-        return {file.stem: Activations(open_hdf5(file), layer=file.stem)}
+        return {_stem(file): Activations(open_hdf5(file), layer=_stem(file))}
     root = open_root(path)
     record = read_record(root, path)
     if record is None:
