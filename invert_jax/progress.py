@@ -14,6 +14,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from invert_jax.checks import printable
+
 
 class RateColumn(ProgressColumn):
     """Things done, and things per second."""
@@ -42,7 +44,7 @@ def progress_bar(
     """Shows a bar and gives the function that moves it on.
 
     Args:
-        title: What is being done; names in it are not markup.
+        title: What is being done; names in it are not markup, and act on no terminal.
         total: Things in all; None if that is not known.
         things: What is counted, such as "neurons".
         show: Whether to show anything.
@@ -53,7 +55,7 @@ def progress_bar(
     ...     advance(3)
     """
     columns = (
-        TextColumn(title, markup=False),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         RateColumn(things),
         TimeElapsedColumn(),
@@ -64,6 +66,8 @@ def progress_bar(
     with Progress(
         *columns, console=console, disable=not (show and seen), transient=not stays
     ) as bar:
-        task = bar.add_task(title, total=total, completed=start, start_at=start)
+        task = bar.add_task(
+            printable(title), total=total, completed=start, start_at=start
+        )
         yield lambda count: bar.advance(task, count)
         bar.update(task, total=bar.tasks[task].completed)

@@ -50,3 +50,11 @@ def test_what_was_done_before_counts(in_a_terminal, capsys):
     with progress_bar("go on", 5, things="parts", show=True, start=2, stays=True):
         pass
     assert "2 parts" in capsys.readouterr().err
+
+
+def test_a_title_is_text_and_acts_on_no_terminal(in_a_terminal, capsys):
+    title = "explain {task.total} [red]\x1b]0;title\x07"
+    with progress_bar(title, 1, things="neurons", show=True, stays=True):
+        pass
+    said = capsys.readouterr().err
+    assert "\x1b]0" not in said and "{task.total} [red]" in said

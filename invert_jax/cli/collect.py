@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from invert_jax.activations import Batch, layers
 from invert_jax.activations.collecting.collection import collect
+from invert_jax.checks import printable
 from invert_jax.cli.sources import TFDS, split_tfds
 from invert_jax.cli.subject import load_subject
 from invert_jax.cli.words import add_quiet, make
@@ -87,7 +88,7 @@ def run(parsed: argparse.Namespace) -> int:
             subject.model, example, variables=subject.variables, call=subject.call
         )
         for name, (_, *shape) in found.items():
-            print(f"{name}: {' x '.join(map(str, shape)) or '1'} per sample")
+            print(f"{printable(name)}: {' x '.join(map(str, shape)) or '1'} per sample")
         return 0
     collected = collect(
         subject.model,
@@ -103,7 +104,8 @@ def run(parsed: argparse.Namespace) -> int:
         progress=not parsed.quiet,
     )
     for name, layer in collected.items():
-        print(f"{name}: {layer.num_samples} samples, {layer.num_neurons} neurons")
+        size = f"{layer.num_samples} samples, {layer.num_neurons} neurons"
+        print(f"{printable(name)}: {size}")
     print(f"\nWritten to {parsed.output}; next: invert-jax explain {parsed.output} ...")
     return 0
 

@@ -6,6 +6,8 @@ import textwrap
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+from invert_jax.checks import printable
+
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """The option that turns the progress bar off."""
@@ -35,7 +37,7 @@ def say(message: str) -> None:
     """Print a message to standard error, as this program's."""
     # A path stays whole, to be copied.
     lines = textwrap.fill(
-        message, 88, subsequent_indent="  ",
+        printable(message.replace("\n", " ")), 88, subsequent_indent="  ",
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
     print(f"invert-jax: {lines}", file=sys.stderr)

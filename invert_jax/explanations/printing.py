@@ -18,6 +18,7 @@ from rich.console import (
 )
 from rich.text import Text
 
+from invert_jax.checks import printable
 from invert_jax.explanations.record import Record
 
 ROWS_SHOWN = 20
@@ -95,7 +96,7 @@ class Table:
 
     def _column(self, heading: str) -> list[str]:
         at = self.headings.index(heading)
-        return [line[at] for line in self.lines]
+        return [printable(line[at]) for line in self.lines]
 
     def _width(self, heading: str) -> int:
         return max(map(cell_len, (heading, *self._column(heading))))
@@ -116,8 +117,8 @@ class Table:
             is_name = has_formula and place == 0
             width = min(MOST_NAME, self._width(name)) if is_name else None
             table.add_column(
-                Text(name), justify=justify, overflow="fold", min_width=width,
-                max_width=width,
+                Text(printable(name)), justify=justify, overflow="fold",
+                min_width=width, max_width=width,
                 no_wrap=has_formula and not is_name and name != FORMULA,
             )  # fmt: skip
         for line in zip(*map(self._column, shown), strict=True):
@@ -135,7 +136,7 @@ def escaped_markdown(text: str) -> str:
     >>> print(escaped_markdown("<b>|x_1|"))
     \<b\>\|x\_1\|
     """
-    return MARKUP.sub(r"\\\1", " ".join(text.splitlines()))
+    return MARKUP.sub(r"\\\1", printable(" ".join(text.splitlines())))
 
 
 def hidden_rows(count: int) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from invert_jax.checks import printable
 from invert_jax.explanations.lookups import position_of
 from invert_jax.explanations.printing import (
     STATUS_WORDS,
@@ -65,7 +66,7 @@ class Unit:
         return printed(self.__rich__())
 
     def __rich__(self) -> RenderableType:
-        heading, table = Text(self._heading, style="bold"), self._table
+        heading, table = Text(printable(self._heading), style="bold"), self._table
         return Group(heading, table) if table.lines else heading
 
     def _repr_html_(self) -> str:

@@ -168,3 +168,22 @@ def test_methods_do_what_the_modules_do(explanations, tmp_path):
     explanations.export(tmp_path / "labels.json")
     again = ij.Explanations.load(tmp_path / "labels.json")
     np.testing.assert_array_equal(again.scores, explanations.scores)
+
+
+def test_names_do_nothing_to_the_terminal_that_shows_them(explanations):
+    names = ("unit\x1b[31m", "b\x9b2J", "c\u202ed", "e\x07")
+    named = dataclasses.replace(
+        explanations, neuron_names=names, layer="fc\x1b]0;title\x07"
+    )
+    comparison = ij.compare(named, explanations, names=("a\x1b[2J", "b"))
+    shown = (str(named), str(named.unit(0)), str(comparison), repr(named))
+    for text in shown:
+        assert all(char.isprintable() for char in text.replace("\n", ""))
+    assert r"unit\x1b[31m" in str(named) and r"fc\x1b]0;title" in str(named.unit(0))
+
+
+def test_markdown_has_no_control_characters(explanations, tmp_path):
+    named = dataclasses.replace(explanations, layer="fc\x1b]0;title\x07")
+    named.export(tmp_path / "labels.md")
+    text = (tmp_path / "labels.md").read_text(encoding="utf-8")
+    assert all(char.isprintable() for char in text.replace("\n", ""))

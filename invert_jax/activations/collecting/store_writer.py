@@ -58,7 +58,7 @@ class StoreWriter:
         layers = planned_layers(plans, shapes)
         new = StoreRecord(False, 0, layers, {}, made_of, writer=self.name)
         record = _found_or_made(self.root, path, new)
-        refuse_stale(record.made_of, made_of, path)
+        refuse_stale(record, made_of, path)
         self.record = record
         self.appenders = {
             layer.name: Appender(self.root, layer) for layer in record.layers
@@ -241,9 +241,15 @@ class Appender:
 
 
 def refuse_stale(
-    old: Mapping[str, str], new: Mapping[str, str], path: str | os.PathLike
+    record: StoreRecord, new: Mapping[str, str], path: str | os.PathLike
 ) -> None:
     """Refuses a store that was made of something else."""
+    old, cure = record.made_of, "Choose another `store`, or delete this one."
+    if not record.complete:
+        cure = (
+            "Choose another `store`: this one is not finished, and its collection may "
+            "be under way."
+        )
     for name, value in new.items():
         if name != "jax" and old.get(name) != value:
             what = {
@@ -257,7 +263,7 @@ def refuse_stale(
             }.get(name, f"`{name}` was {old.get(name)!r} and is {value!r}.")
             raise ValueError(
                 f"`store` must be new, or made by the same collection; {path} was not. "
-                f"{what} Choose another `store`, or delete this one."
+                f"{what} {cure}"
             )
 
 

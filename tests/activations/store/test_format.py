@@ -166,6 +166,12 @@ def test_layers_of_one_shape_share_the_ids_of_their_positions(inputs, tmp_path):
     assert lists == ["ids/positions/2", "ids/positions/3", "ids/samples/0.npy"]
 
 
+def test_ids_that_utf8_cannot_hold_are_kept(inputs, tmp_path):
+    """As names of files are that are not UTF-8."""
+    ids = np.char.add(IDS, "\udce9")
+    assert_same(gather(inputs, tmp_path, ids=ids), gather(inputs, ids=ids))
+
+
 def test_a_second_writer_is_noticed(inputs, tmp_path):
     def batches(again):
         for index, batch in enumerate(batched(inputs, 16, ids=IDS)):
@@ -303,6 +309,13 @@ def test_a_stale_store_is_refused_with_what_differs(wrong, message, inputs, tmp_
     gather(inputs, tmp_path)
     with pytest.raises(ValueError, match=message):
         gather(inputs, tmp_path, **wrong)
+
+
+def test_a_stale_store_that_is_not_finished_is_not_to_be_deleted(inputs, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        collect(model, stop_after(batched(inputs, 16), 2), store=tmp_path)
+    with pytest.raises(ValueError, match="is not finished, and its collection may be"):
+        collect(lambda x: -x, [inputs], store=tmp_path, progress=False)
 
 
 @pytest.mark.parametrize("given", ["variables", "closure"])
