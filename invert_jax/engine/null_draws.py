@@ -57,16 +57,15 @@ class Drawing:
         """
         key = self._key(pattern)
         output = self.options.output
-        folder = None if output is None else Path(output)
-        found = _drawn.get(key)
-        if found is None and folder is not None:
-            found = disk.load_arrays(folder / f"{key}.npz")
+        file = None if output is None else Path(output) / f"{key}.npz"
+        on_disk = None if file is None else disk.load_arrays(file)
+        found = _drawn.get(key, on_disk)
         if found is None:
             found = self._draw(pattern, step)
-            if folder is not None:
-                disk.save_arrays(folder / f"{key}.npz", found)
         else:
             step(self.num_draws)
+        if file is not None and on_disk is None:
+            disk.save_arrays(file, found)
         _drawn[key] = found
         _drawn.move_to_end(key)
         while len(_drawn) > 1 and _num_bytes() > LARGEST_CACHE:
