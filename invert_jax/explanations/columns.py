@@ -7,6 +7,7 @@ the scores follow.
 
 import dataclasses
 import importlib.metadata
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 from jaxtyping import Int
 
 from invert_jax import version
-from invert_jax.checks import check_whole
+from invert_jax.checks import check_share, check_text, check_whole
+from invert_jax.core.exact import MAX_SAMPLES
 from invert_jax.core.search.beam import PAD
 from invert_jax.core.statistics.tie_patterns import NUM_GROUPS
 from invert_jax.explanations import held_out, significance
@@ -26,6 +28,8 @@ from invert_jax.settings import SearchSettings
 HELD_OUT = "held_out_"
 VERSIONS = ("jax", "flax", "numpy")
 Columns = Mapping[str, Any]
+# Literals for which room is made unasked, and empty places for a formula beyond it.
+MOST_ROOM, MOST_EMPTY = 1 << 26, 1 << 12
 
 
 def description_of(record: Record) -> dict[str, Any]:
@@ -127,11 +131,13 @@ def fields_of(
     texts = (description["layer"], *neurons["name"])
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a layer or a neuron has a name that is no text")
-    check_whole("num_samples", description["num_samples"], 1)
+    check_text("names", (*names, *texts))
+    check_whole("num_samples", description["num_samples"], 1, MAX_SAMPLES)
     num_neurons = len(neurons["neuron"])
     if num_neurons != description["num_neurons"]:
         raise ValueError(f"it has {num_neurons} neurons, not as many as it says")
     shape = (num_neurons, settings.max_length, settings.beam_size)
+    _check_room(shape, len(formulas["position"]))
     slots = _slots_of(formulas)
     fields: dict[str, Any] = {}
     fields |= _formula_arrays(formulas, len(names), slots, shape)
@@ -152,6 +158,7 @@ def fields_of(
         "sources": dict(description["sources"].items()),
         "samples": None if samples is None else np.array(samples, np.int64),
     }
+    _check_sense(fields)
     if description["null"] is not None:
         fields["significance"] = _significance_of(
             neurons, num_steps=shape[1], **description["null"]
@@ -162,6 +169,39 @@ def fields_of(
             settings.sign,
         )  # fmt: skip
     return fields
+
+
+def _check_room(shape: tuple[int, int, int], num_formulas: int) -> None:
+    """Refuse to make room for far more formulas than there are."""
+    room = math.prod(shape) * shape[1]
+    if room > MOST_ROOM and math.prod(shape) > MOST_EMPTY * max(num_formulas, 1):
+        raise ValueError(
+            f"it asks for room for {math.prod(shape):,} formulas and has {num_formulas}"
+        )
+
+
+def _check_sense(fields: Mapping[str, Any]) -> None:
+    """Refuse numbers that no search gives."""
+    num_samples, filled = fields["num_samples"], fields["lengths"] > 0
+    supports, sums = fields["supports"][filled], fields["rank_sums"][filled]
+    if ((supports < 1) | (supports >= num_samples)).any():
+        raise ValueError(f"a formula holds on none or all of {num_samples} samples")
+    if (np.abs(sums) > supports * (num_samples - supports)).any():
+        raise ValueError("a formula has a score that is not in [0, 1]")
+    groups = fields["tie_groups"]
+    if (groups < 0).any() or (groups.sum(-1) > num_samples).any():
+        raise ValueError("a neuron has more ties than there are samples")
+    samples = fields["samples"]
+    if samples is not None and (
+        len(np.unique(samples)) != num_samples or samples.min() < 0
+    ):
+        raise ValueError(f"its samples are not {num_samples} different ones")
+    known = set(fields["concept_names"])
+    named = {*fields["left_out"], *fields["synonyms"]}.union(
+        *fields["synonyms"].values()
+    )
+    if not named <= known:
+        raise ValueError("it leaves out, or has a synonym for, no concept of its own")
 
 
 def _settings_of(settings: Mapping[str, Any]) -> SearchSettings:
@@ -224,6 +264,8 @@ def _padded_groups(column: Sequence) -> Int[np.ndarray, "neurons groups 2"]:
 def _significance_of(
     neurons: Columns, *, num_steps: int, alpha: float, num_draws: int
 ) -> Significance:
+    check_share("alpha", alpha)
+    check_whole("num_draws", num_draws, 1)
     inner = {"log10_extrapolated": (3,)}
     arrays = {
         name: np.array(list(neurons[name]), np.float64).reshape(

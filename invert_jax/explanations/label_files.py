@@ -163,7 +163,7 @@ def _plain(array: np.ndarray | None) -> list | None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = disk.read_file(path).decode("utf-8")
     except FileNotFoundError:
         raise FileNotFoundError(
             f"`path` must be a .json written by `export`; {str(path)!r} does not exist."

@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from invert_jax import disk
-from invert_jax.checks import check_share
+from invert_jax.checks import check_share, check_whole
+from invert_jax.core.exact import MAX_SAMPLES
 from invert_jax.core.statistics import (
     drawn_patterns,
     permutations,
@@ -140,7 +141,10 @@ class Null:
             if arrays is None:
                 raise ValueError("it is damaged")
             return cls(**_fields_of(arrays))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (
+            LookupError, TypeError, ValueError, AttributeError, OverflowError,
+            RecursionError,
+        ) as error:  # fmt: skip
             raise ValueError(
                 f"`path` must be a file written by `Null.save`; {str(path)!r} is not: "
                 f"{error}. Draw it again by null_distribution."
@@ -260,16 +264,28 @@ def _fields_of(arrays: dict[str, np.ndarray]) -> dict:
         for pattern in description["patterns"]
     )
     settings = SearchSettings(**description["settings"])
-    supports = arrays["supports"]
+    num_samples, supports = description["num_samples"], arrays["supports"]
+    check_whole("num_samples", num_samples, 1, MAX_SAMPLES)
+    groups = [group for pattern in patterns for group in pattern]
+    if not all(0 <= at < at + size <= num_samples for at, size in groups):
+        raise ValueError("a pattern has ties beyond its samples")
+    if not isinstance(description["concepts"], str):
+        raise TypeError("`concepts` is no digest")
     if supports.ndim != 3 or supports.shape[::2] != (
         len(patterns),
         settings.max_length,
     ):
         raise ValueError("its draws are not those of its patterns and lengths")
+    sums = arrays["sums"].reshape(supports.shape)
+    if {sums.dtype, supports.dtype} != {np.dtype(np.int64)}:
+        raise TypeError("its draws are no whole numbers")
+    largest = supports * (num_samples - supports)
+    if (supports < 0).any() or (np.abs(sums) > largest).any():
+        raise ValueError("a draw has a score that is not in [0, 1]")
     return description | {
         "patterns": patterns,
         "settings": settings,
-        "seed": tuple(description["seed"]),
-        "sums": arrays["sums"].reshape(supports.shape),
+        "seed": tuple(int(number) for number in description["seed"]),
+        "sums": sums,
         "supports": supports,
     }

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from invert_jax import disk
+from invert_jax.concepts.table_checks import object_of_pairs
 from invert_jax.explanations import columns
 from invert_jax.explanations.record import Record
 
@@ -295,7 +296,7 @@ def known_description(
         version: The one version that is read.
     """
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=object_of_pairs)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"`path` must hold JSON; {str(path)!r}: {error}.") from error
     if not isinstance(content, dict) or content.get("format") != format:
@@ -307,9 +308,18 @@ def known_description(
             "release of invert_jax that wrote it."
         )
     digest = content.pop("digest", None)
-    if disk.sealed(content)["digest"] != digest:
+    if _digest_of(content, path) != digest:
         raise ValueError(
             f"`path` must hold whole {format}; {str(path)!r} is damaged or was changed "
             "since it was written: it is not what its digest says. Write it again."
         )
     return content
+
+
+def _digest_of(content: Mapping[str, Any], path: str | os.PathLike) -> str:
+    try:
+        return disk.sealed(content)["digest"]
+    except (RecursionError, OverflowError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`path` must hold JSON; {str(path)!r}: {error or type(error).__name__}."
+        ) from error

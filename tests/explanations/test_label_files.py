@@ -210,6 +210,29 @@ def with_cell(table, name, value):
         lambda content: content.update(null="0.05"),
         lambda content: content.update(num_samples="7 or so"),
         lambda content: content.update(concept_names=["a"] * 5),
+        lambda content: content.update(num_samples=-5),
+        lambda content: content.update(num_samples=0),
+        lambda content: content.update(num_samples=83.7),
+        lambda content: content.update(num_samples="84"),
+        lambda content: content.update(num_samples=True),
+        lambda content: content.update(num_samples=83),
+        lambda content: content.update(num_samples=10**400),
+        lambda content: content.update(num_samples=20_000_000),
+        lambda content: content.update(layer=7),
+        lambda content: content.update(layer="caf\udce9"),
+        lambda content: content.update(left_out=["another"]),
+        lambda content: content.update(synonyms={NAMES[0]: ["another"]}),
+        lambda content: content["null"].update(alpha=2.0),
+        lambda content: content["null"].update(num_draws=0),
+        lambda content: content["settings"].update(beam_size=1024, max_length=31),
+        lambda content: content["settings"].update(min_fraction=1e999),
+        lambda content: content["samples"].pop(),
+        lambda content: content["samples"].reverse() or content["samples"].pop(),
+        with_cell("formulas", "num_positives", 84),
+        with_cell("formulas", "num_positives", 0),
+        with_cell("formulas", "sum", 10_000),
+        with_cell("neurons", "tie_groups", [80, 5]),
+        with_cell("neurons", "name", 7),
         with_cell("formulas", "literals", [99]),
         with_cell("formulas", "literals", [-4]),
         with_cell("formulas", "literals", "ab"),
@@ -231,6 +254,25 @@ def test_damaged_json_is_refused(explanations, tmp_path, damage):
     with pytest.raises(
         ValueError, match=r"`path` must hold whole labels; .* is damaged"
     ):
+        ij.Explanations.load(path)
+
+
+@pytest.mark.parametrize("text", ['"layer": "b"', '"settings": {}'])
+def test_json_with_a_key_twice_is_refused(explanations, tmp_path, text):
+    path = tmp_path / "labels.json"
+    export(explanations, path)
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(whole.replace("{", "{" + text + ", ", 1), encoding="utf-8")
+    with pytest.raises(ValueError, match="keys of an object must be unique; got more"):
+        ij.Explanations.load(path)
+
+
+@pytest.mark.parametrize("depth", [100, 900, 990, 5000])
+def test_json_of_any_depth_is_refused_in_our_words(tmp_path, depth):
+    path = tmp_path / "labels.json"
+    deep = "[" * depth + "]" * depth
+    path.write_text(f'{{"format": "invert_jax labels", "version": 2, "layer": {deep}}}')
+    with pytest.raises(ValueError, match="`path` must hold"):
         ij.Explanations.load(path)
 
 

@@ -1,6 +1,7 @@
 """Draws of the null, the p-values they give, and where both are kept."""
 
 import dataclasses
+import json
 from collections import OrderedDict
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from scipy import stats
 
 import invert_jax as ij
+from invert_jax import disk
 from invert_jax.core import randomness
 from invert_jax.core.statistics import drawn_patterns
 from invert_jax.engine import null_draws
+from invert_jax.settings import SearchSettings
 from tests.meaningless_neurons import (
     KEY,
     NUM_DRAWS,
@@ -155,6 +158,21 @@ def test_draws_are_kept_on_disk_by_their_content_for_other_processes(
         ij.null_distribution(concepts, one, **(how | {"key": 92}))
 
 
+def test_draws_found_in_memory_are_kept_on_disk_as_well(
+    concepts, mixed, tmp_path, monkeypatch, empty_memory
+):
+    one = mixed[0].take([0])
+    quiet = ij.Options(progress=False)
+    how: dict[str, Any] = {"num_draws": 200, "key": 91}
+    null = ij.null_distribution(concepts, one, **how, options=quiet)
+    kept = ij.Options(progress=False, output=tmp_path)
+    monkeypatch.setattr(null_draws.Drawing, "_draw", no_more_draws)
+    ij.null_distribution(concepts, one, **how, options=kept)
+    empty_memory.clear()
+    again = ij.null_distribution(concepts, one, **how, options=kept)
+    np.testing.assert_array_equal(null.sums, again.sums)
+
+
 def test_draws_that_are_damaged_on_disk_are_drawn_again(
     concepts, mixed, tmp_path, empty_memory
 ):
@@ -259,3 +277,29 @@ def test_samples_left_out_are_left_out_of_the_null(concepts):
     assert null.num_samples == 1500
     np.testing.assert_array_equal(null.sums, same.sums)
     assert not np.isnan(found.with_null(null).p_search).any()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_samples": -5}, {"num_samples": 0}, {"num_samples": 59.5},
+        {"num_samples": "60"}, {"num_samples": True}, {"num_samples": 10**400},
+        {"num_samples": 3}, {"num_samples": 20_000_000},
+        {"patterns": [[[0, 10**400]]]}, {"patterns": None}, {"patterns": [[[0]]]},
+        {"seed": [1e999]}, {"seed": None}, {"seed": [[]]},
+        {"settings": None}, {"settings": {"max_length": 10**400}},
+        {"concepts": None}, {"other": 1}, {"version": 1},
+    ],
+)  # fmt: skip
+def test_a_file_of_a_null_that_makes_no_sense_is_refused(tmp_path, change):
+    path = tmp_path / "null.npz"
+    settings = SearchSettings(max_length=2)
+    sums = np.full((1, 5, 2), 100)
+    ij.Null(((),), sums, sums // 5, 60, settings, "hash", (0, 1)).save(path)
+    assert ij.Null.load(path).num_draws == 5
+    arrays = disk.load_arrays(path)
+    assert arrays is not None
+    description = json.loads(str(arrays["description"])) | change
+    disk.save_arrays(path, arrays | {"description": np.array(json.dumps(description))})
+    with pytest.raises(ValueError, match=r"file written by `Null.save`; .* is not: "):
+        ij.Null.load(path)
