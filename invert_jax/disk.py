@@ -16,10 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from invert_jax.core.exact import MAX_SAMPLES
+
 if sys.platform != "win32":
     import fcntl
 
 _DIGEST = "digest"  # the member of a file that tells whether all others are there
+# Members of one axis that have a number for each sample.
+_OF_SAMPLES = {"labels.npy", "ids.npy", "masks.npy", "row_of_sample.npy"}
 _DRAFT = r"\.{}\.[0-9a-f]{{32}}\.part"
 
 
@@ -169,12 +173,48 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is a single array, not an npz archive")
             with archive:
+                check_members(archive)
                 return {name: archive[name] for name in archive.files}
         except Exception as error:
             # Damage shows in zipfile, zlib, struct, ast or numpy, in each its own way.
             raise ValueError(
                 f"{path} cannot be read as npz: {_reason(error)}"
             ) from error
+
+
+def check_members(archive: np.lib.npyio.NpzFile) -> None:
+    """Refuse an archive whose arrays are larger than it says, or than a search takes.
+
+    Only headers are read: no room is made before.
+    """
+    for member in archive.zip.infolist():
+        with archive.zip.open(member) as file:
+            shape = _check_npy(file, member.file_size)
+        is_of_samples = len(shape) > 1 or member.filename in _OF_SAMPLES
+        if is_of_samples and shape and shape[0] > MAX_SAMPLES:
+            raise ValueError(
+                f"{member.filename} has {shape[0]:,} rows, and at most "
+                f"{MAX_SAMPLES:,} samples are searched"
+            )
+
+
+def check_npy(path: Path) -> None:
+    """Refuse an npy file that is not as large as its header says."""
+    with path.open("rb") as file:
+        _check_npy(file, os.fstat(file.fileno()).st_size)
+
+
+def _check_npy(file: io.BufferedIOBase, num_bytes: int) -> tuple[int, ...]:
+    """The shape of an array that is as large as its header says."""
+    shape, dtype = _npy_header(file)
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects")
+    needed = file.tell() + math.prod(shape) * dtype.itemsize
+    if num_bytes != needed:
+        raise ValueError(
+            f"it has {num_bytes} bytes, where its header asks for {needed}"
+        )
+    return shape
 
 
 def _reason(error: Exception) -> str:
@@ -200,19 +240,11 @@ def npy_of(content: bytes) -> np.ndarray:
     Traceback (most recent call last):
     ValueError: it has 144 bytes, where its header asks for 152
     """
-    file = io.BytesIO(content)
-    shape, dtype = npy_header(file)
-    if dtype.hasobject:
-        raise ValueError("it holds pickled objects, which are never loaded")
-    needed = file.tell() + math.prod(shape) * dtype.itemsize
-    if len(content) != needed:
-        raise ValueError(
-            f"it has {len(content)} bytes, where its header asks for {needed}"
-        )
+    _check_npy(io.BytesIO(content), len(content))
     return np.load(io.BytesIO(content), allow_pickle=False)
 
 
-def npy_header(file: io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
+def _npy_header(file: io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of the array of an npy file, which is not read further."""
     version = np.lib.format.read_magic(file)
     read = {

@@ -1,6 +1,8 @@
 """Files that are written whole, and read whole or not at all."""
 
+import io
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -142,3 +144,36 @@ def test_arrays_that_0_1_0_wrote_come_back(tmp_path):
     loaded = disk.load_arrays(tmp_path / "file.npz")
     assert loaded is not None
     assert_same(loaded, arrays)
+
+
+def with_header(path, shape, dtype="|b1", content=b""):
+    """An npz file of one array whose header says what one likes."""
+    file = io.BytesIO()
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("masks.npy", file.getvalue() + content)
+    return path
+
+
+def test_an_array_that_is_not_as_large_as_it_says_is_refused(tmp_path):
+    path = with_header(tmp_path / "file.npz", (2**40, 4))
+    with pytest.raises(ValueError, match=r"has 128 bytes, where its header asks for 4"):
+        disk.read_npz(path)
+
+
+@pytest.mark.parametrize("shape", [(16_000_001, 1), (16_000_001,)])
+def test_more_rows_than_a_search_takes_are_refused(tmp_path, shape):
+    path = with_header(tmp_path / "file.npz", shape, content=bytes(16_000_001))
+    with pytest.raises(ValueError, match=r"masks.npy has 16,000,001 rows, and at most"):
+        disk.read_npz(path)
+
+
+def test_bytes_of_an_array_are_read_as_they_are():
+    for array in (np.arange(6).reshape(2, 3), np.array("text"), np.zeros((0, 4))):
+        file = io.BytesIO()
+        np.save(file, array)
+        np.testing.assert_array_equal(disk.npy_of(file.getvalue()), array, strict=True)
+        for content in (file.getvalue() + b"x", file.getvalue()[:-1], b"", b"PK"):
+            with pytest.raises(ValueError):
+                disk.npy_of(content)

@@ -73,7 +73,7 @@ def load(path: str | os.PathLike) -> Fields:
         rows, row_of_sample = merge_rows(rows, row_of_sample)
         texts = arrays.get("descriptions")
         descriptions = None if texts is None else tuple(_parsed(texts))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}; make it again.") from error
     return names, rows, row_of_sample, arrays.get("ids"), descriptions
 

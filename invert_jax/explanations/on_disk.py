@@ -18,6 +18,7 @@ from typing import Any
 
 from invert_jax import disk
 from invert_jax.concepts.table_checks import object_of_pairs
+from invert_jax.core.exact import MAX_SAMPLES
 from invert_jax.explanations import columns
 from invert_jax.explanations.record import Record
 
@@ -117,7 +118,10 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     path = Path(path)
     description, contents = _read_together(path)
     try:
-        files = {name: _columns_of(content) for name, content in contents.items()}
+        files = {
+            name: _columns_of(content, _most_rows(name, description))
+            for name, content in contents.items()
+        }
         return columns.fields_of(
             description,
             files[NEURONS],
@@ -172,13 +176,25 @@ def _damaged(path: Path, error: Exception) -> ValueError:
     )
 
 
-def _columns_of(content: bytes) -> dict[str, Any]:
-    """The columns of a table."""
+def _most_rows(name: str, description: Mapping[str, Any]) -> int:
+    """Rows that a table of this name may have, by what the description says."""
+    if name in (SAMPLES, HELD_OUT):
+        return MAX_SAMPLES
+    settings, num_neurons = description["settings"], description["num_neurons"]
+    beam = settings["max_length"] * settings["beam_size"]
+    return num_neurons if name == NEURONS else num_neurons * beam
+
+
+def _columns_of(content: bytes, most_rows: int) -> dict[str, Any]:
+    """The columns of a table that is no longer than it may be."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from invert_jax.explanations import arrow
 
+    num_rows = pq.read_metadata(pa.BufferReader(content)).num_rows
+    if num_rows > most_rows:
+        raise ValueError(f"a table has {num_rows:,} rows, where {most_rows:,} may be")
     return arrow.columns_of(pq.read_table(pa.BufferReader(content)))
 
 

@@ -395,3 +395,12 @@ def test_arrays_keep_their_types(folder):
     assert loaded.supports.dtype == loaded.rank_sums.dtype == np.int64
     assert all(isinstance(getattr(loaded, name), np.ndarray) for name in ARRAYS)
     assert isinstance(loaded.to_arrow(), pa.Table)
+
+
+@pytest.mark.parametrize("name", ["neurons", "formulas"])
+def test_a_table_of_more_rows_than_may_be_is_refused_unread(copied, name, monkeypatch):
+    table = pq.read_table(table_file(copied, name))
+    with_table(copied, name, pa.concat_tables([table] * 10))
+    monkeypatch.setattr(pq, "read_table", None)
+    with pytest.raises(ValueError, match=r"a table has \d+ rows, where \d+ may be"):
+        on_disk._columns_of(table_file(copied, name).read_bytes(), len(table))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorstore as ts
 
+from invert_jax import disk
 from invert_jax.activations.array import Activations, Matrix
 from invert_jax.activations.pooling import neuron_names
 from invert_jax.activations.store.format import (
@@ -76,6 +77,7 @@ def _load_all(path: Path) -> dict[str, np.ndarray]:
     if isinstance(loaded, np.ndarray):
         raise ValueError(f"{path} is an npy file; its name must end in .npy.")
     with _whole(path), loaded:
+        disk.check_members(loaded)
         return dict(loaded)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from invert_jax.concepts import saved
 from invert_jax.concepts.files.sidecar import Names, named_by, sidecar_of
 from invert_jax.concepts.table import Concepts
-from invert_jax.disk import read_npz
+from invert_jax.disk import check_npy, read_npz
 
 _SPARSE = {"format", "shape", "data"}  # what scipy.sparse.save_npz always writes
 
@@ -63,6 +63,8 @@ def _check_kinds(arrays: dict[str, np.ndarray], path: Path) -> None:
 def _read_npy(path: Path) -> dict[str, np.ndarray]:
     """The array of an npy file, unnamed."""
     try:
+        if np.lib.format.MAGIC_PREFIX == _first_bytes(path):
+            check_npy(path)
         array = np.load(path, allow_pickle=False)
         if not isinstance(array, np.ndarray):
             raise ValueError("it is an npz archive")
@@ -72,6 +74,11 @@ def _read_npy(path: Path) -> dict[str, np.ndarray]:
             "or of another kind; save it again by np.save."
         ) from error
     return {"masks": array}
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(np.lib.format.MAGIC_PREFIX))
 
 
 def _read_sparse(path: Path, arrays: dict[str, np.ndarray]) -> sp.csr_array:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from invert_jax.checks import check_choice, checked_sizes, listed
 from invert_jax.concepts.table import Concepts
 from invert_jax.concepts.unknown import UNKNOWN, check_unknown, checked_confidence
+from invert_jax.core.exact import MAX_SAMPLES
 from invert_jax.sample_ids import position_ids
 
 
@@ -69,6 +70,7 @@ def from_coco(
     sample_ids = _ids_of(images, ids)
     if boxes is not None:
         boxes = checked_sizes("boxes", "the rows and columns of a grid", boxes)
+        _check_cells(len(images), boxes)
         samples, repeats = _cells(images, annotations, image_of, boxes)
         columns = np.repeat(category_of, repeats)
         sample_ids = position_ids(sample_ids, boxes)
@@ -288,6 +290,16 @@ def _ids_of(
     if len({type(value) for value in values}) > 1:
         values = [str(value) for value in values]
     return np.array(values)
+
+
+def _check_cells(num_images: int, grid: tuple[int, int]) -> None:
+    """Refuse more cells than a search takes samples, before room is made for them."""
+    num_cells = num_images * grid[0] * grid[1]
+    if num_cells > MAX_SAMPLES:
+        raise ValueError(
+            f"`boxes` must give at most {MAX_SAMPLES:,} cells of all images; got "
+            f"{num_cells:,}, of {num_images} images. Ask for a coarser grid."
+        )
 
 
 def _cells(

@@ -12,6 +12,7 @@ import pyarrow.parquet
 from invert_jax.checks import listed
 from invert_jax.concepts.files.tabular import ID_NAMES, Roles, from_table, is_text
 from invert_jax.concepts.table import Concepts
+from invert_jax.core.exact import MAX_SAMPLES
 
 _TRUTH_VALUES = {*"true false True False TRUE FALSE 1 0".split(), None}
 
@@ -37,6 +38,12 @@ def from_table_file(path: Path, roles: Roles) -> Concepts:
 
 def _read_parquet(path: Path) -> pa.Table:
     with path.open("rb") as file:  # a path would be taken for a folder of partitions
+        num_rows = pyarrow.parquet.read_metadata(file).num_rows
+        if num_rows > MAX_SAMPLES:
+            raise ValueError(
+                f"it has {num_rows:,} rows, and at most {MAX_SAMPLES:,} samples are "
+                "searched"
+            )
         return pyarrow.parquet.read_table(file)
 
 

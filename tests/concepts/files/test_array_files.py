@@ -91,3 +91,11 @@ def test_an_npz_file_that_is_not_clear_is_refused(tmp_path, arrays, message):
     np.savez(tmp_path / "t.npz", names=np.array(["a", "b"]), **arrays)
     with pytest.raises(ValueError, match=message):
         from_file(tmp_path / "t.npz")
+
+
+def test_an_array_that_is_not_as_large_as_it_says_is_refused(tmp_path):
+    with (tmp_path / "masks.npy").open("wb") as file:
+        header = {"descr": "|b1", "fortran_order": False, "shape": (2**40, 2)}
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(ValueError, match=r"has 128 bytes, where its header asks for"):
+        from_file(tmp_path / "masks.npy", names=["a", "b"])

@@ -324,3 +324,9 @@ def test_an_unknown_way_to_read_the_unknown_is_refused(tmp_path):
     path = written(tmp_path / "coco.json", COCO)
     with pytest.raises(ValueError, match="`unknown` must be 'error' or 'warn' or"):
         from_file(path, unknown="false")
+
+
+def test_more_cells_than_a_search_takes_are_refused_before_they_are_made(tmp_path):
+    path = written(tmp_path / "instances_val.json", COCO)
+    with pytest.raises(ValueError, match=r"`boxes` must give at most 16,000,000 cells"):
+        from_file(path, boxes=(32_767, 32_767))

@@ -1,5 +1,6 @@
 """Concepts from csv and parquet files."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -192,3 +193,10 @@ def test_a_csv_without_a_line_of_names_is_refused(tmp_path):
 def test_a_blank_class_is_refused(tmp_path, text):
     with pytest.raises(ValueError, match=r"column 'kind' must .* blank for sample 0"):
         from_file(written(tmp_path / "t.csv", text), classes="kind")
+
+
+def test_a_table_of_more_rows_than_a_search_takes_is_refused(tmp_path):
+    rows = pa.table({"cat": pa.array(np.zeros(16_000_001, bool))})
+    pyarrow.parquet.write_table(rows, tmp_path / "table.parquet")
+    with pytest.raises(ValueError, match=r"has 16,000,001 rows, and at most 16,000,00"):
+        from_file(tmp_path / "table.parquet")
