@@ -10,6 +10,7 @@ import re
 import stat
 import sys
 import uuid
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -22,6 +23,7 @@ if sys.platform != "win32":
     import fcntl
 
 _DIGEST = "digest"  # the member of a file that tells whether all others are there
+_MOST_HEADER = 1 << 16  # bytes
 # Members of one axis that have a number for each sample.
 _OF_SAMPLES = {"labels.npy", "ids.npy", "masks.npy", "row_of_sample.npy"}
 _DRAFT = r"\.{}\.[0-9a-f]{{32}}\.part"
@@ -173,7 +175,7 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is a single array, not an npz archive")
             with archive:
-                check_members(archive)
+                check_members(path)
                 return {name: archive[name] for name in archive.files}
         except Exception as error:
             # Damage shows in zipfile, zlib, struct, ast or numpy, in each its own way.
@@ -182,20 +184,22 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
             ) from error
 
 
-def check_members(archive: np.lib.npyio.NpzFile) -> None:
-    """Refuse an archive whose arrays are larger than it says, or than a search takes.
+def check_members(path: Path) -> None:
+    """Refuse an npz file whose arrays are larger than it says, or than a search takes.
 
     Only headers are read: no room is made before.
     """
-    for member in archive.zip.infolist():
-        with archive.zip.open(member) as file:
-            shape = _check_npy(file, member.file_size)
-        is_of_samples = len(shape) > 1 or member.filename in _OF_SAMPLES
-        if is_of_samples and shape and shape[0] > MAX_SAMPLES:
-            raise ValueError(
-                f"{member.filename} has {shape[0]:,} rows, and at most "
-                f"{MAX_SAMPLES:,} samples are searched"
-            )
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                header = io.BytesIO(file.read(_MOST_HEADER))
+            shape = _check_npy(header, member.file_size)
+            is_of_samples = len(shape) > 1 or member.filename in _OF_SAMPLES
+            if is_of_samples and shape and shape[0] > MAX_SAMPLES:
+                raise ValueError(
+                    f"{member.filename} has {shape[0]:,} rows, and at most "
+                    f"{MAX_SAMPLES:,} samples are searched"
+                )
 
 
 def check_npy(path: Path) -> None:

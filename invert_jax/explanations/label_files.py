@@ -56,6 +56,10 @@ def export(
     `Explanations.load` reads it in again, without the activations, from all but
     `labels`. A number that is not defined is null.
 
+    In CSV, names of neurons and formulas are as they are. A program for spreadsheets
+    takes a cell that begins with =, +, - or @ for a formula of its own: of names from
+    others import the columns as text, or share Parquet.
+
     Args:
         explanations: Of one layer.
         path: To a .parquet, .csv, .json or .md; a file that is there is replaced.

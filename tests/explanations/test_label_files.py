@@ -79,6 +79,15 @@ def test_all_ranks_are_exported_if_asked_for(explanations, tmp_path):
     assert {row["rank"] for row in rows} == {"0", "1"}
 
 
+def test_names_in_csv_are_as_they_are(explanations, tmp_path):
+    names = ("=1+1", "+1", "-1", "@sum", 'a"b', "c,d")
+    named = dataclasses.replace(explanations, neuron_names=names)
+    export(named, tmp_path / "labels.csv")
+    with (tmp_path / "labels.csv").open(encoding="utf-8", newline="") as file:
+        assert tuple(row["name"] for row in csv.DictReader(file)) == names
+    assert export.__doc__ is not None and "spreadsheets" in export.__doc__
+
+
 def test_parquet_has_the_labels_and_the_run(explanations, tmp_path):
     export(explanations, tmp_path / "labels.parquet")
     table = pq.read_table(tmp_path / "labels.parquet")

@@ -77,7 +77,7 @@ def _load_all(path: Path) -> dict[str, np.ndarray]:
     if isinstance(loaded, np.ndarray):
         raise ValueError(f"{path} is an npy file; its name must end in .npy.")
     with _whole(path), loaded:
-        disk.check_members(loaded)
+        disk.check_members(path)
         return dict(loaded)
 
 
