@@ -49,6 +49,8 @@ def read_activations(path: str | os.PathLike) -> Activations | dict[str, Activat
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"`path` must be activations; {path} does not exist.")
+    if not (path.is_file() or path.is_dir()):
+        raise ValueError(f"`path` must be a file or a folder; {path} is a pipe or so.")
     if path.suffix == ".npz":
         return _from_arrays(_load_all(path), path)
     if path.suffix == ".npy":

@@ -1,5 +1,7 @@
 """Activations read from what a user has."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -143,3 +145,18 @@ def test_the_references_hdf5_files_are_read_like_stores(rng, tmp_path):
         open_store(tmp_path / "none.npy")
     with pytest.raises(FileNotFoundError, match=r"there is no .*none\.h5"):
         open_store(tmp_path / "none.h5")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5", ""])
+def test_a_pipe_is_no_activations(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"acts{suffix}")
+    with pytest.raises(ValueError, match="must be a file or a folder"):
+        read_activations(tmp_path / f"acts{suffix}")
+
+
+def test_more_samples_than_a_search_takes_are_refused_unread(tmp_path):
+    values = np.broadcast_to(np.zeros((1, 1), np.int8), (16_000_001, 1))
+    np.savez_compressed(tmp_path / "acts.npz", activations=values)
+    with pytest.raises(ValueError, match=r"activations.npy has 16,000,001 rows, and"):
+        read_activations(tmp_path / "acts.npz")
