@@ -1,14 +1,13 @@
 """`invert-jax explain`: a formula for each neuron of a layer."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 
 from invert_jax.activations.store.opening import read_activations
 from invert_jax.cli.sources import read_concepts
 from invert_jax.cli.words import add_quiet, make
-from invert_jax.engine.explaining import explain
-from invert_jax.engine.folders import record_places
+from invert_jax.engine.explaining import explain_from
+from invert_jax.engine.folders import places_of
 from invert_jax.settings import SIGNS, Options, SearchSettings
 
 DEFAULTS = SearchSettings()
@@ -116,25 +115,24 @@ def run(parsed: argparse.Namespace) -> int:
         raise ValueError("CONCEPTS must be given once: `invert-jax explain --help`.")
     activations = read_activations(activations_path)
     concepts = read_concepts(named[0], progress=not parsed.quiet)
-    explanations = explain(
+    explanations = explain_from(
+        places_of(activations=activations_path, concepts=named[0]),
         activations,
         concepts,
-        max_length=parsed.max_length,
-        beam_size=parsed.beam_size,
-        min_fraction=parsed.min_fraction,
-        max_fraction=parsed.max_fraction,
-        sign=parsed.sign,
-        num_literals=parsed.num_literals,
+        SearchSettings(
+            max_length=parsed.max_length,
+            beam_size=parsed.beam_size,
+            min_fraction=parsed.min_fraction,
+            max_fraction=parsed.max_fraction,
+            sign=parsed.sign,
+            num_literals=parsed.num_literals,
+        ),
         neurons=_indices(parsed.neurons),
         holdout=parsed.holdout,
         key=None if parsed.holdout is None else parsed.key,
         options=Options(progress=not parsed.quiet, output=parsed.output),
     )
-    record_places(
-        explanations, parsed.output, activations=activations_path, concepts=named[0]
-    )
-    layers = explanations if isinstance(explanations, Mapping) else {"": explanations}
-    for layer in layers.values():
+    for layer in explanations.values():
         print(layer)
     print(f"\nWritten to {Path(parsed.output)}; labels.csv has every neuron.")
     return 0

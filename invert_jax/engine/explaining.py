@@ -147,10 +147,53 @@ def explain(
     >>> str(explanations.formulas[0][0]), explanations.scores[0, 0].item()
     ('~even & three', 1.0)
     """
-    options = checked_options(options)
     settings = SearchSettings(
         max_length, beam_size, min_fraction, max_fraction, sign, num_literals, objective
     )
+    jobs = _jobs(
+        activations, concepts, settings, where=where, neurons=neurons,
+        holdout=holdout, key=key, groups=groups, options=options, places={},
+    )  # fmt: skip
+    _warn_of_few_positives(jobs)
+    results = {name: job.explanations() for name, job in jobs.items()}
+    return results if isinstance(activations, Mapping) else results[""]
+
+
+def explain_from(
+    places: Mapping[str, str],
+    activations: Mapping[str, Activations] | Activations,
+    concepts: Concepts,
+    settings: SearchSettings,
+    *,
+    neurons: ArrayLike | None,
+    holdout: float | None,
+    key: Key | None,
+    options: Options,
+) -> dict[str, Explanations]:
+    """What `explain` gives, by layer, with the places of its inputs in `sources`."""
+    jobs = _jobs(
+        activations, concepts, settings, where=None, neurons=neurons,
+        holdout=holdout, key=key, groups=None, options=options, places=places,
+    )  # fmt: skip
+    _warn_of_few_positives(jobs)
+    return {name: job.explanations() for name, job in jobs.items()}
+
+
+def _jobs(
+    activations: Mapping[str, Activations | ArrayLike] | Activations | ArrayLike,
+    concepts: Concepts,
+    settings: SearchSettings,
+    *,
+    where: ArrayLike | None,
+    neurons: ArrayLike | None,
+    holdout: float | None,
+    key: Key | None,
+    groups: ArrayLike | None,
+    options: Options | None,
+    places: Mapping[str, str],
+) -> dict[str, Job]:
+    """What is to be done for each layer, once all that is given was checked."""
+    options = checked_options(options)
     if not isinstance(concepts, Concepts):
         raise TypeError(
             f"`concepts` must be a Concepts table; got {type(concepts).__name__}. "
@@ -164,26 +207,25 @@ def explain(
         counted, samples = table, split.searched
         table = concepts.take(samples)
         check_enough(table, split, settings, counted)
-    _warn_of_few_positives(settings, table.num_samples)
     searched = searched_columns(table)
     folders: dict[str, Path] = {}
     if options.output is not None:
         folders = output_folders(options.output, activations)
         for folder in folders.values():
             check_target(folder)
-    jobs = {
+    return {
         name: Job(
             layer, checked_neurons(neurons, layer.num_neurons), samples, table,
-            searched, settings, options, folders.get(name), split,
+            searched, settings, options, folders.get(name), split, places,
         )
         for name, layer in layers.items()
     }  # fmt: skip
-    results = {name: job.explanations() for name, job in jobs.items()}
-    return results if isinstance(activations, Mapping) else results[""]
 
 
-def _warn_of_few_positives(settings: SearchSettings, num_samples: int) -> None:
+def _warn_of_few_positives(jobs: Mapping[str, Job]) -> None:
     """Say once that rare formulas win by chance, and how to be rid of them."""
+    first = next(iter(jobs.values()))
+    settings, num_samples = first.settings, first.concepts.num_samples
     smallest, largest = settings.bounds(num_samples)
     if smallest >= FEW_POSITIVES:
         return

@@ -24,25 +24,34 @@ def record_places(
     activations: str,
     concepts: str,
 ) -> None:
-    """Save results again with the places of what they were made of.
+    """Save results with the places of what they were made of.
 
     Args:
-        explanations: What was written to `output`.
-        output: The folder.
+        explanations: Results.
+        output: The folder they go to.
         activations: A path.
         concepts: A path, or a source as the command line takes it.
     """
-    given = {ACTIVATIONS_AT: activations, CONCEPTS_AT: concepts}
-    # Addresses and sources by name are no paths.
-    places = {
-        name: str(Path(place).resolve()) if Path(place).exists() else place
-        for name, place in given.items()
-    }
+    places = places_of(activations=activations, concepts=concepts)
     for name, folder in output_folders(output, explanations).items():
         layer = (
             explanations[name] if isinstance(explanations, Mapping) else explanations
         )
         dataclasses.replace(layer, sources=layer.sources | places).save(folder)
+
+
+def places_of(*, activations: str, concepts: str) -> dict[str, str]:
+    """Where inputs are, as `sources` have it: of a path all of it.
+
+    >>> places_of(activations="gs://bucket/acts", concepts="tfds:cifar10:test")
+    {'activations_at': 'gs://bucket/acts', 'concepts_at': 'tfds:cifar10:test'}
+    """
+    given = {ACTIVATIONS_AT: activations, CONCEPTS_AT: concepts}
+    # Addresses and sources by name are no paths.
+    return {
+        name: str(Path(place).resolve()) if Path(place).exists() else place
+        for name, place in given.items()
+    }
 
 
 def recorded_place(explanations: Explanations, name: str) -> str | None:

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class Job:
         options: How to run.
         folder: Where to keep what is done; None for nowhere.
         split: What to judge the formulas on; None for nothing.
+        places: Where the inputs come from, for the record.
     """
 
     layer: Activations
@@ -61,6 +62,7 @@ class Job:
     options: Options
     folder: Path | None
     split: Split | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def explanations(self) -> Explanations:
         """Search all blocks, or take those done before from the disk."""
@@ -178,6 +180,6 @@ class Job:
             synonyms=self.searched.synonyms,
             left_out=self.searched.left_out,
             layer=self.layer.layer,
-            sources={"concepts": self.concepts.fingerprint()},
+            sources={"concepts": self.concepts.fingerprint(), **self.places},
             samples=self.samples,
         )

@@ -183,6 +183,18 @@ def test_what_has_moved_is_said_and_found_by_its_option(files, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_result_is_written_once_with_where_its_inputs_are(files, monkeypatch):
+    saved = []
+
+    def save(explanations, folder):
+        saved.append(explanations.sources)
+
+    monkeypatch.setattr(Explanations, "save", save)
+    assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
+    (sources,) = saved
+    assert sources["concepts_at"] == str((files / "masks.csv").resolve())
+
+
 def test_addresses_of_inputs_are_recorded_as_they_are(files):
     assert explain(files, str(files / "masks.csv"), "--max-length", "1") == 0
     given = {"activations": "gs://bucket/acts", "concepts": "imagenet:validation"}
