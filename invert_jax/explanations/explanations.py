@@ -86,7 +86,13 @@ class Explanations(Record):
         return self.to_arrow(all_ranks=all_ranks).to_pandas()
 
     def save(self, path) -> None:
-        """Write a folder of Parquet and JSON; see `load`."""
+        """Write a folder of Parquet and JSON; see `load`.
+
+        An older result there is replaced in one step: whoever reads it meanwhile, and
+        whatever stops the writing, there is the older one or the new one.
+        `labels.csv` is a table to read; the files of the arrays are named by what is
+        in them, and `explanations.json` names those that count.
+        """
         on_disk.save(self, path)
 
     def export(self, path, *, all_ranks: bool = False) -> None:
@@ -102,7 +108,10 @@ class Explanations(Record):
 
     @classmethod
     def load(cls, path) -> "Explanations":
-        """Read a folder written by `save`, or a .json written by `export`."""
+        """Read a folder written by `save`, or a .json written by `export`.
+
+        What is damaged, was changed since, or makes no sense is a ValueError.
+        """
         from invert_jax.explanations import label_files
 
         return cls(**label_files.read(path))

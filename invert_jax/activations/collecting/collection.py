@@ -88,6 +88,8 @@ def collect(
         store: Folder, or address such as `gs://bucket/folder`, to write to. What is
             there already, of this very collection, is gone on with; anything else is
             refused. The activations are then read from there, when they are needed.
+            Of collections that start together on one store, one goes on, and the
+            others are told so before they change anything of it.
             Samples are known by their ids; without ids by their inputs, which are then
             hashed as they come. Each process of several collects its own batches to a
             store of its own; `Activations.stack` makes one layer of them.
