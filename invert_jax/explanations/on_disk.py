@@ -265,7 +265,7 @@ def _remove_unnamed(folder: Path) -> None:
 def _remove_older_drafts(path: Path) -> None:
     """Remove the folders beside that earlier releases left when they were killed.
 
-    They hold the new result, the older one, or both, and nothing else.
+    They hold the new result, the older one, or both, or nothing, and nothing else.
     """
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")
     with contextlib.suppress(OSError):
@@ -275,12 +275,11 @@ def _remove_older_drafts(path: Path) -> None:
 
 
 def _is_older_draft(folder: Path) -> bool:
-    parts = list(folder.iterdir()) if folder.is_dir() else []
-    return bool(parts) and all(
+    return folder.is_dir() and all(
         part.name in ("new", "old")
         and part.is_dir()
         and all(_is_ours(each.name) for each in part.iterdir())
-        for part in parts
+        for part in folder.iterdir()
     )
 
 

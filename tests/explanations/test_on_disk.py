@@ -353,9 +353,8 @@ def test_what_killed_runs_left_beside_is_removed_and_nothing_else(
     (tmp_path / ".result.12345678" / "old" / "notes.txt").write_text("mine")
     (tmp_path / ".result.99999999").mkdir()
     explanations.save(tmp_path / "result")
-    assert sorted(os.listdir(tmp_path)) == [
-        ".other.abcd_123", ".result.12345678", ".result.99999999", "result",
-    ]  # fmt: skip
+    left = [".other.abcd_123", ".result.12345678", "result"]
+    assert sorted(os.listdir(tmp_path)) == left
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes")
