@@ -1,12 +1,19 @@
 """Images from their encoded bytes, by Pillow."""
 
 import io
+import math
+import os
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, Shaped
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+# Formats of pixels alone. For others, such as EPS, Pillow starts a program.
+_RASTER_FORMATS = (
+    "PNG", "JPEG", "MPO", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000",
+    "AVIF", "TGA", "PCX", "ICO", "SGI",
+)  # fmt: skip
 
 
 def decode_image(
@@ -20,7 +27,7 @@ def decode_image(
     """
     from PIL import ImageSequence
 
-    with _opened(encoded) as image:
+    with open_raster(encoded) as image:
         if len(shape) == 4:
             frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
             array = np.stack([np.asarray(frame) for frame in frames])
@@ -48,17 +55,42 @@ def decode_map(
     return array
 
 
-def _opened(encoded: bytes) -> Any:
-    """Pillow's image of the bytes; it is closed by `with`."""
+def open_raster(source: bytes | str | os.PathLike) -> Any:
+    """Pillow's image of encoded bytes or of a file, of a raster format and not huge.
+
+    No other format is tried: Pillow hands EPS to Ghostscript. An image of more pixels
+    than `PIL.Image.MAX_IMAGE_PIXELS` is refused before any of them is decoded.
+    """
     from PIL import Image, UnidentifiedImageError
 
+    Image.init()
+    formats = [name for name in _RASTER_FORMATS if name in Image.OPEN]
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        return Image.open(io.BytesIO(encoded))
+        image = Image.open(stream, formats=formats)
     except UnidentifiedImageError as error:
+        got = f"the file {os.fspath(source)!r}"
+        if isinstance(source, bytes):
+            got = f"{len(source)} bytes that begin with {source[:8]!r}"
         raise ValueError(
-            f"it is no image of a kind that Pillow reads; its {len(encoded)} bytes "
-            f"begin with {encoded[:8]!r}."
+            "it is no image of a raster format that Pillow reads, such as PNG or JPEG; "
+            f"got {got}."
         ) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(str(error)) from error
+    if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+        image.close()
+        raise _too_large(f"{image.width:,} x {image.height:,}")
+    return image
+
+
+def _too_large(got: str) -> ValueError:
+    from PIL import Image
+
+    return ValueError(
+        f"an image must have at most {Image.MAX_IMAGE_PIXELS:,} pixels; got {got}. "
+        "Make it smaller, or raise `PIL.Image.MAX_IMAGE_PIXELS`."
+    )
 
 
 def _check_shape(
@@ -106,7 +138,7 @@ def map_of(
     [[7, 7], [7, 7]]
     """
     if isinstance(image, bytes):
-        with _opened(image) as opened:
+        with open_raster(image) as opened:
             image = np.asarray(opened)
     if image.ndim == 3 and (image == image[..., :1]).all():
         image = image[..., 0]

@@ -75,3 +75,26 @@ def test_an_image_of_more_bits_than_its_feature_is_refused(tmp_path):
     directory = by_hand(tmp_path / "d", features, [record_of(image=[deep])])
     with pytest.raises(ValueError, match=r"record 0 .*must hold uint8; got I"):
         list(tfds_batches(directory, "train"))
+
+
+def test_no_other_program_reads_an_image(tmp_path, monkeypatch):
+    def started(*args, **kwargs):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", started)
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    features = f.FeaturesDict({"image": f.Image(shape=(None, None, 3))})
+    directory = by_hand(tmp_path / "d", features, [record_of(image=[eps])])
+    with pytest.raises(ValueError, match=r"record 0 .*raster format .*begin with"):
+        list(tfds_batches(directory, "train"))
+
+
+def test_a_huge_image_names_its_record(tmp_path, monkeypatch):
+    features = f.FeaturesDict({"image": f.Image(shape=(None, None, 1))})
+    file = io.BytesIO()
+    Image.new("L", (40, 30)).save(file, "PNG")
+    record = record_of(image=[file.getvalue()])
+    directory = by_hand(tmp_path / "d", features, [record])
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match=r"record 0 .*at most 100 pixels; got"):
+        list(tfds_batches(directory, "train"))
