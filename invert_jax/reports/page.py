@@ -12,6 +12,7 @@ from invert_jax.explanations.record import LABELED
 from invert_jax.progress import progress_bar
 from invert_jax.reports.behavior import behavior_of
 from invert_jax.reports.html.comparison_section import comparison_sections
+from invert_jax.reports.html.crops import View, checked_crop
 from invert_jax.reports.html.encoding import packed
 from invert_jax.reports.html.heat import MAX_SIDE, MapReader
 from invert_jax.reports.html.payload import layer_payload
@@ -45,6 +46,7 @@ def report(
     concepts=None,
     images=None,
     maps=None,
+    crop: str | float | None = None,
     title: str | None = None,
     image_budget: int = IMAGE_BUDGET,
     comparison=None,
@@ -65,10 +67,17 @@ def report(
         images: Of the samples, in the order of the activations: an array [samples,
             rows, columns(, channels)], a list of arrays, PIL images, paths or bytes; or
             a dict by sample id; or a function of a sample id; or a folder, where ids
-            are the names of the files. Without ids a sample's id is its index.
+            are the names of the files; files outside it are refused. Raster formats
+            only. Images of 16 bits and floats are stretched over their range, and what
+            is transparent lies on white. Without ids a sample's id is its index.
         maps: Unpooled activations of the neurons [samples, rows, columns, neurons], or
             a function that gives them for an array of sample ids; or a dict by layer.
-            Drawn over the images.
+            Drawn over the images, which must be what the model saw.
+        crop: What of a photo the model saw, where `maps` lie over photos in files (they
+            are refused without it) or over images of another shape: "center", the
+            largest centered part of the shape of the maps; a share of it, such as 0.875
+            for a crop of 224 after resizing to 256; or "stretch", the whole photo,
+            resized. The page then shows that part.
         title: Heading of the page.
         image_budget: Bytes that images may take, and as many again for maps; units of
             the best scores come first.
@@ -97,8 +106,9 @@ def report(
     inputs = checked_layers(explanations, activations, concepts)
     budget = _checked_budget(image_budget)
     compared = comparison_sections(comparison, inputs)
-    image_reader = _image_reader(images, inputs)
     map_readers = _map_readers(maps, inputs)
+    view = None if images is None else _view(checked_crop(crop), map_readers, inputs)
+    image_reader = _image_reader(images, inputs, view)
     with progress_bar(
         "report",
         sum(layer.explanations.num_neurons for layer in inputs),
@@ -169,11 +179,40 @@ def _checked_budget(budget: int) -> int:
     return int(min(budget, 2**40))
 
 
-def _image_reader(images, layers: list[LayerInputs]) -> ImageReader | None:
+def _image_reader(
+    images, layers: list[LayerInputs], view: View | None
+) -> ImageReader | None:
     """The images of the samples that all layers share."""
     if images is None:
         return None
-    return ImageReader(images, num_samples=layers[0].num_all, ids=shared_ids(layers))
+    ids = shared_ids(layers)
+    return ImageReader(images, num_samples=layers[0].num_all, ids=ids, view=view)
+
+
+def _view(
+    crop: str | float | None,
+    readers: list[MapReader | None],
+    layers: list[LayerInputs],
+) -> View | None:
+    """What of the images is shown: what lies under the largest maps."""
+    drawn = [
+        reader.shape()
+        for reader, layer in zip(readers, layers, strict=True)
+        if reader is not None and layer.explanations.settings.sign != "negative"
+    ]
+    if not drawn:
+        if crop is not None:
+            raise ValueError("`crop` says where `maps` lie; give `maps`, or leave it.")
+        return None
+    view = View(*max(drawn), crop)
+    for rows, columns in drawn:
+        if not view.has_shape_of(columns, rows):
+            raise ValueError(
+                "`maps` of all layers must be of one shape of image; got "
+                f"{view.rows} x {view.columns} and {rows} x {columns}. Make a page for "
+                "each."
+            )
+    return view
 
 
 def _map_readers(maps, layers: list[LayerInputs]) -> list[MapReader | None]:

@@ -1,10 +1,13 @@
 """The page as a file: what it holds, what it refuses. In a browser: see html."""
 
+import base64
+import io
 import re
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from invert_jax.reports.page import report
 from tests.reports.pages_read import data_of, unpacked
@@ -49,6 +52,43 @@ def test_maps_are_those_of_the_best_units_that_fit_the_budget(run, tmp_path):
     merits = np.nan_to_num(np.abs(2 * run.explanations.scores[:, 0] - 1))
     assert set(unpacked(maps["units"])) == set(np.argsort(-merits)[:3])
     assert unpacked(maps["values"]).shape == (3, 12, 4, 4)
+
+
+def test_maps_lie_over_what_the_model_saw_of_photos(run, tmp_path):
+    # A wide photo, red but for its middle; the maps are square.
+    wide = np.full((40, 120, 3), (255, 0, 0), np.uint8)
+    wide[:, 40:80] = (0, 0, 255)
+    for name in np.asarray(run.concepts.ids).tolist():
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(wide).save(path)
+    changed = run._replace(images=tmp_path / "photos")
+    with pytest.raises(
+        ValueError, match=r'over photos in files need `crop`. .*"center"'
+    ):
+        make_page(changed, tmp_path / "page.html")
+    page = make_page(changed, tmp_path / "page.html", crop="center")
+    encoded = data_of(page, "images-0")[0].split(",")[1]
+    shown = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    assert shown.size == (40, 40)
+    assert (np.asarray(shown) == (0, 0, 255)).all()
+
+
+def test_maps_over_arrays_of_another_shape_are_refused(run, tmp_path):
+    wide = run._replace(images=np.zeros((160, 8, 16), np.uint8))
+    with pytest.raises(
+        ValueError, match=r"4 x 4 must be of images .* got 8 x 16 pixels"
+    ):
+        make_page(wide, tmp_path / "page.html")
+    assert make_page(wide, tmp_path / "page.html", crop="stretch").is_file()
+
+
+def test_a_crop_without_maps_is_refused(run, tmp_path):
+    with pytest.raises(ValueError, match="`crop` says where `maps` lie"):
+        report(
+            run.explanations, tmp_path / "page.html", activations=run.activations,
+            images=run.images, crop="center",
+        )  # fmt: skip
 
 
 def test_the_same_input_gives_the_same_page(run, full_page, tmp_path):

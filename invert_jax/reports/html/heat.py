@@ -37,6 +37,13 @@ class MapReader:
                 f"sample ids that gives them; got shape {shape}."
             )
 
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the maps; a function is asked for one sample."""
+        if not callable(self._maps):
+            return np.shape(self._maps)[1:3]
+        _, first = next(self._maps_of(np.array([0])))
+        return first.shape[:2]
+
     def read(
         self, samples: Int[np.ndarray, "units tops"], neurons: Int[np.ndarray, " units"]
     ) -> UInt8[np.ndarray, "units tops rows columns"]:

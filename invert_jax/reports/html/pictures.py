@@ -11,6 +11,9 @@ import numpy as np
 from jaxtyping import Num, Shaped
 from PIL import Image, ImageOps, features
 
+from invert_jax.datasets.images import open_raster
+from invert_jax.reports.html.crops import View
+
 SIDE = 112
 # Pictures up to this side are kept to the pixel: they are as small as their thumbnail.
 SMALL_SIDE = 48
@@ -47,10 +50,16 @@ class ImageReader:
     """
 
     def __init__(
-        self, images, *, num_samples: int, ids: Shaped[np.ndarray, " samples"] | None
+        self,
+        images,
+        *,
+        num_samples: int,
+        ids: Shaped[np.ndarray, " samples"] | None,
+        view: View | None = None,
     ):
         self._images = images
         self._ids = ids
+        self._view = view
         self._limits: tuple[float, float] | None = None
         if callable(images) or isinstance(images, Mapping):
             return
@@ -67,7 +76,7 @@ class ImageReader:
                 f"`images` must hold one image per sample, {num_samples}, in the order "
                 f"of the activations; got {len(images)}."
             )
-        if hasattr(images, "dtype") and np.dtype(images.dtype).kind not in "uibO":
+        if hasattr(images, "dtype") and np.dtype(images.dtype).kind not in "bO":
             self._limits = _limits(images)
 
     def _in_folder(self, folder: Path) -> Callable[[str | int], Path]:
@@ -81,56 +90,93 @@ class ImageReader:
                 "`images` may be a folder if samples have ids that name its files; "
                 "these have none. Give `ids` to the activations or the concepts."
             )
-        return lambda key: folder / str(key)
+        root = folder.resolve()
+        return lambda key: _file_inside(root, str(key))
 
     def read(self, sample: int) -> Image.Image:
-        """The image of a sample, by position."""
+        """The image of a sample, by position, as the model saw it if that is known."""
         key = sample if self._ids is None else self._ids[sample].item()
-        try:
-            if callable(self._images):
-                found = self._images(key)
-            elif isinstance(self._images, Mapping):
-                found = self._images[key]
-            else:
-                found = self._images[sample]
-            return as_image(found, limits=self._limits)
-        except KeyError as error:
+        if isinstance(self._images, Mapping) and key not in self._images:
             raise ValueError(
                 f"`images` must have an image for the sample {key!r}; {self._keys()}."
-            ) from error
-        except (IndexError, OSError, TypeError, ValueError) as error:
+            )
+        try:
+            found = self._found(sample, key)
+            image = as_image(found, limits=self._limits)
+            if self._view is None:
+                return image
+            is_file = isinstance(found, bytes | str | os.PathLike)
+            return self._view.of(image, is_file=is_file)
+        except Exception as error:  # of Pillow, the disk, or the user's function
             raise ValueError(
                 f"`images` must have an image for the sample {key!r}: "
                 f"{type(error).__name__}: {error}"
             ) from error
 
+    def _found(self, sample: int, key: int | str):
+        """What the user has for a sample."""
+        if callable(self._images):
+            return self._images(key)
+        return self._images[key if isinstance(self._images, Mapping) else sample]
+
     def _keys(self) -> str:
         """What a dict has instead of an id that it lacks."""
-        if not isinstance(self._images, Mapping) or not self._images:
+        if not self._images:
             return "there is none"
         first = next(iter(self._images))
         return f"there are {len(self._images):,}, such as {first!r}"
 
 
+def _file_inside(root: Path, name: str) -> Path:
+    """A file of a folder; none outside, by `..`, a full path or a link."""
+    path = (root / name).resolve()
+    if not path.is_relative_to(root):
+        raise ValueError(
+            f"its file must lie in the folder {str(root)!r}; got {str(path)!r}. Give "
+            "`images` as a dict or a function to show files from elsewhere."
+        )
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{str(path)!r} must be a file.")
+    return path
+
+
 def as_image(found, *, limits: tuple[float, float] | None = None) -> Image.Image:
     """An image from PIL, an array [rows, columns(, channels)], a path or bytes.
 
+    What is transparent lies on white. Images of more than 8 bits are stretched from
+    their smallest to their largest value, since 12 bits are often stored in 16.
+
     Args:
-        found: Whole numbers are taken as 0 to 255; floats in [0, 1] as 0 to 1.
-        limits: Smallest and largest value of floats that are not in [0, 1]; of this
+        found: Whole numbers of 8 bits, and of 32 and more that lie in 0 to 255, are
+            taken as they are; floats in [0, 1] as 0 to 1.
+        limits: Values that are black and white, for numbers that are neither; of this
             image if None.
     """
     if isinstance(found, Image.Image):
         image = found
-    elif isinstance(found, bytes):
-        image = Image.open(io.BytesIO(found))
-    elif isinstance(found, str | os.PathLike):
-        image = Image.open(found)
+    elif isinstance(found, bytes | str | os.PathLike):
+        image = open_raster(found)
     else:
         image = Image.fromarray(_pixels(np.asarray(found), limits))
+    if not image.width or not image.height:
+        raise ValueError(
+            f"an image must have pixels; got {image.width} x {image.height}."
+        )
     # Cameras store how a picture was held beside it.
     image = ImageOps.exif_transpose(image)
-    return image.convert("L" if image.mode in ("1", "L", "I", "F", "I;16") else "RGB")
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = Image.fromarray(_pixels(np.asarray(image), limits))
+    return _on_white(image)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """The image in gray or color, what is transparent in it on white."""
+    is_gray = image.mode in ("1", "L", "LA", "La")
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        colors = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, colors)
+    return image.convert("L" if is_gray else "RGB")
 
 
 def select_pictures(
@@ -205,8 +251,10 @@ def _pixels(
             "an image must have axes rows, columns and maybe 1, 3 or 4 channels last; "
             f"got shape {values.shape}."
         )
-    if values.dtype.kind in "ui":
-        return np.clip(values, 0, 255).astype(np.uint8)
+    if not values.size:
+        raise ValueError(f"an image must have pixels; got shape {values.shape}.")
+    if values.dtype == np.uint8:
+        return values
     low, high = limits or _limits(values)
     scale = 255 / (high - low) if high > low else 0.0
     scaled = (np.nan_to_num(values.astype(np.float64)) - low) * scale
@@ -214,10 +262,19 @@ def _pixels(
 
 
 def _limits(values) -> tuple[float, float]:
-    """0 and 1 for floats in [0, 1], else the smallest and the largest value."""
+    """The values that are black and white.
+
+    0 and 1 for floats in [0, 1]; 0 and 255 for whole numbers in it, but those of 16
+    bits; else the smallest and the largest value.
+    """
     # A few hundred images tell the range of a data set that may not fit in memory.
-    some = np.asarray(values[:: max(1, len(values) // 256)], np.float64)
-    finite = some[np.isfinite(some)]
-    if not finite.size or (finite.min() >= 0 and finite.max() <= 1):
-        return 0.0, 1.0
-    return float(finite.min()), float(finite.max())
+    some = np.asarray(values[:: max(1, len(values) // 256)])
+    is_whole, is_deep = some.dtype.kind in "ui", some.dtype.itemsize == 2
+    finite = some.astype(np.float64)[np.isfinite(some.astype(np.float64))]
+    usual = 255.0 if is_whole else 1.0
+    if not finite.size:
+        return 0.0, usual
+    low, high = float(finite.min()), float(finite.max())
+    if low >= 0 and high <= usual and not (is_whole and is_deep):
+        return 0.0, usual
+    return low, high

@@ -1,5 +1,6 @@
 import base64
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -129,3 +130,95 @@ def test_pictures_are_turned_as_the_camera_was_held(tmp_path):
     image.save(tmp_path / "a.png", exif=exif)
     turned = as_image(tmp_path / "a.png")
     assert turned.size == (2, 4) and turned.getpixel((1, 0)) == 255
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int32, np.float32])
+def test_images_of_more_than_8_bits_are_stretched_over_their_range(dtype, tmp_path):
+    ramp = (np.arange(64).reshape(8, 8) * 60).astype(dtype)  # 12 bits
+    sources = [ramp, Image.fromarray(ramp)] if dtype != np.int16 else [ramp]
+    if dtype == np.uint16:
+        Image.fromarray(ramp).save(tmp_path / "a.png")
+        sources.append(tmp_path / "a.png")
+    for source in sources:
+        pixels = np.asarray(as_image(source))
+        assert len(np.unique(pixels)) == 64
+        assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+def test_an_array_of_16_bit_images_has_one_range():
+    images = np.array([[[0, 51]], [[255, 102]]], np.uint16)
+    assert np.asarray(reader(images * 2).read(0)).tolist() == [[0, 51]]
+
+
+def test_large_integers_that_are_bytes_stay_bytes():
+    assert np.asarray(as_image(np.array([[0, 7]]))).tolist() == [[0, 7]]
+    assert np.asarray(as_image(np.array([[0, 510]]))).tolist() == [[0, 255]]
+
+
+def test_what_is_transparent_lies_on_white():
+    clear = Image.new("RGBA", (1, 1), (0, 0, 0, 0))
+    assert as_image(clear).getpixel((0, 0)) == (255, 255, 255)
+    assert as_image(np.zeros((1, 1, 4), np.uint8)).getpixel((0, 0)) == (255,) * 3
+    assert as_image(Image.new("LA", (1, 1), (0, 0))).getpixel((0, 0)) == 255
+    indexed = Image.new("P", (1, 1), 0)
+    indexed.info["transparency"] = 0
+    assert as_image(indexed).getpixel((0, 0)) == (255, 255, 255)
+    half = as_image(Image.new("RGBA", (1, 1), (0, 0, 0, 128)))
+    assert half.getpixel((0, 0)) == (127, 127, 127)
+
+
+def test_no_other_program_reads_an_image(monkeypatch):
+    def started(*args, **kwargs):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", started)
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    with pytest.raises(ValueError, match=r"sample 0: .*raster format .*begin with"):
+        reader([eps]).read(0)
+
+
+def test_a_file_outside_the_folder_is_refused(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.new("L", (2, 2)).save(tmp_path / "secret.png")
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    names = ["../secret.png", str(tmp_path / "secret.png"), "link.png", "."]
+    images = ImageReader(folder, num_samples=4, ids=np.array(names))
+    for sample in range(3):
+        with pytest.raises(ValueError, match="must lie in the folder"):
+            images.read(sample)
+    with pytest.raises(ValueError, match=r"sample '\.': .* must be a file"):
+        images.read(3)
+
+
+def test_a_folder_that_is_a_link_is_a_folder(tmp_path):
+    (tmp_path / "real").mkdir()
+    Image.new("L", (2, 2)).save(tmp_path / "real" / "a.png")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    images = ImageReader(tmp_path / "link", num_samples=1, ids=np.array(["a.png"]))
+    assert images.read(0).size == (2, 2)
+
+
+def test_whatever_a_function_raises_names_the_sample():
+    def image_of(key):
+        raise LookupError("gone") if key else KeyError("archive")
+
+    for sample, reason in ((0, "KeyError: 'archive'"), (1, "LookupError: gone")):
+        with pytest.raises(ValueError, match=f"sample {sample}: {reason}"):
+            reader(image_of).read(sample)
+
+
+def test_empty_and_huge_images_name_the_sample(monkeypatch):
+    for shape in ((0, 5), (5, 0), (0, 0, 3)):
+        with pytest.raises(ValueError, match=r"sample 0: .*must have pixels"):
+            reader([np.zeros(shape, np.uint8)]).read(0)
+    file = io.BytesIO()
+    Image.new("L", (40, 30)).save(file, "PNG")
+    for most in (1000, 100):  # Pillow warns of the first and refuses the second
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+        with (
+            pytest.raises(ValueError, match=f"sample 0: .*at most {most:,} pixels"),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            reader([file.getvalue()]).read(0)

@@ -88,10 +88,19 @@ function between(values, rows, columns, x, y) {
   return (row(top) * (1 - v + top) + row(bottom) * (v - top)) / 255;
 }
 
+// An image that is not square does not fill its tile; the canvas takes the same part.
+function layOver(canvas, image) {
+  const largest = Math.max(image.naturalWidth, image.naturalHeight);
+  const [width, height] = [image.naturalWidth / largest, image.naturalHeight / largest].map((share) => 100 * share);
+  Object.assign(canvas.style, { objectFit: "fill", inset: "auto", width: `${width}%`, height: `${height}%`,
+    left: `${(100 - width) / 2}%`, top: `${(100 - height) / 2}%` });
+}
+
 function sampleTile(layer, unit, each, which) {
   const image = samples.image(each.sample, HEAT_SIDE);
   const id = samples.idOf(each.sample);
   const overlay = image && which === "top" ? heat(layer, unit, each.place) : null;
+  if (overlay) image.addEventListener("load", () => layOver(overlay, image));
   const known = layer.behavior.hasSupport;
   const holds = each.inside ? "the formula holds" : "the formula does not hold";
   const mark = known ? make("span", { class: each.inside ? "mark in" : "mark out", title: holds }, each.inside ? "✓" : "–") : null;
