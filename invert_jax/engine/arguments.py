@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from invert_jax.activations.array import Activations
+from invert_jax.activations.array import Activations, checked_values
 from invert_jax.checks import check_text
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.exact import MAX_SAMPLES
-from invert_jax.plain_arrays import plain_array
+from invert_jax.plain_arrays import labels_of, plain_array
 from invert_jax.sample_ids import check_same_samples
 
 
@@ -36,7 +36,13 @@ def as_activations(values: Activations | ArrayLike, layer: str = "") -> Activati
     of_layer = f" of layer {layer!r}" if layer else ""
     if not isinstance(values, Activations):
         try:
-            values = Activations(values, layer=layer)  # type: ignore[arg-type]
+            labels = labels_of(values)
+            values = Activations(
+                checked_values(values),
+                labels.columns or (),
+                ids=labels.rows,
+                layer=layer,
+            )
         except (TypeError, ValueError) as error:
             message = str(error).replace("`values`", f"`activations`{of_layer}")
             raise type(error)(message) from None
