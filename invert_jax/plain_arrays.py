@@ -72,7 +72,8 @@ def _num_missing(values: Any) -> tuple[int, str]:
     if isinstance(values, np.ma.MaskedArray):
         return int(np.ma.count_masked(values)), "masked"
     count = getattr(values, "null_count", 0)
-    return (count() if callable(count) else count), "null"
+    count = count() if callable(count) else count  # of polars, by column
+    return int(np.sum(np.asarray(count))), "null"
 
 
 def labels_of(values: Any) -> Labels:
@@ -101,6 +102,11 @@ def check_labels(name: str, labels: Labels, ids: np.ndarray | None) -> None:
             f"`{name}` must be without labels of columns, which mean nothing here; got "
             f"{listed(labels.columns, 3)}. Give .to_numpy()."
         )
+    check_rows(name, labels, ids)
+
+
+def check_rows(name: str, labels: Labels, ids: np.ndarray | None) -> None:
+    """Refuse labels of rows that are not the ids of the samples."""
     if labels.rows is not None:
         _check_same(name, "ids", labels.rows, ids)
 
@@ -133,7 +139,10 @@ def _check_same(name: str, what: str, labels: Any, given: Any) -> None:
 
 def _named(index: Any) -> np.ndarray | None:
     """The labels of an index, unless it counts from 0."""
-    if index is None or (hasattr(index, "step") and index.start == 0):
+    if index is None or (getattr(index, "start", 1), getattr(index, "step", 0)) == (
+        0,
+        1,
+    ):
         return None
     if getattr(index, "nlevels", 1) > 1:
         return np.array([str(label) for label in index])

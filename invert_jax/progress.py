@@ -54,18 +54,19 @@ def progress_bar(
     >>> with progress_bar("count", 3, things="numbers", show=False) as advance:
     ...     advance(3)
     """
+    console = Console(stderr=True)
+    # A bar that goes again would leave an empty line in a file.
+    seen = stays or console.is_terminal or console.is_jupyter
+    if not (show and seen):
+        yield lambda count: None
+        return
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         RateColumn(things),
         TimeElapsedColumn(),
     )
-    console = Console(stderr=True)
-    # A bar that goes again would leave an empty line in a file.
-    seen = stays or console.is_terminal or console.is_jupyter
-    with Progress(
-        *columns, console=console, disable=not (show and seen), transient=not stays
-    ) as bar:
+    with Progress(*columns, console=console, transient=not stays) as bar:
         task = bar.add_task(
             printable(title), total=total, completed=start, start_at=start
         )

@@ -51,9 +51,9 @@ class SearchSettings:
             object.__setattr__(self, name, None if value is None else int(value))
         for name in ("min_fraction", "max_fraction"):
             value = getattr(self, name)
-            # NumPy's float32 of 0.1 prints as it was meant.
-            meant = str(value) if isinstance(value, np.floating) else value
-            object.__setattr__(self, name, float(meant))
+            if isinstance(value, np.float32 | np.float16):
+                value = _widest(value, above=name == "max_fraction")
+            object.__setattr__(self, name, float(value))
 
     def _check(self) -> None:
         """Refuse what cannot be searched for."""
@@ -88,6 +88,17 @@ class SearchSettings:
         (100, 25000)
         """
         return support_bounds(self.min_fraction, self.max_fraction, num_samples)
+
+
+def _widest(value: np.float32 | np.float16, *, above: bool) -> float:
+    """The last float64 that rounds to the value, so that counts over N that do count.
+
+    >>> half = np.float32(0.5)
+    >>> _widest(half, above=False) < 0.5 < _widest(half, above=True)
+    True
+    """
+    neighbor = np.nextafter(value, value.dtype.type(1 if above else 0))
+    return (float(value) + float(neighbor)) / 2
 
 
 def fraction_of_few(num_samples: int) -> str:

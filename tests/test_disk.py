@@ -99,7 +99,7 @@ def test_arrays_come_back_as_they_were(tmp_path, write, read):
 
 @both_kinds
 def test_pickled_objects_are_not_written(tmp_path, write, read):
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ValueError, match="no Python objects"):
         write(tmp_path / "file", {"a": np.array([{}], object)})
     assert names_in(tmp_path) == []
 
@@ -140,7 +140,7 @@ def test_arrays_that_0_1_0_wrote_come_back(tmp_path):
     arrays: dict[str, np.ndarray]
     arrays = {"a": np.arange(3, dtype=np.int64), "b": np.zeros((0, 2), bool)}
     digest = np.array("7d14f1b5e3ca4244d26bed281ae98dc7")
-    np.savez(tmp_path / "file.npz", allow_pickle=False, **arrays, digest=digest)
+    np.savez(tmp_path / "file.npz", **arrays, digest=digest)  # type: ignore[arg-type]
     loaded = disk.load_arrays(tmp_path / "file.npz")
     assert loaded is not None
     assert_same(loaded, arrays)

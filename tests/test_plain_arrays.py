@@ -171,6 +171,58 @@ def test_an_index_that_counts_from_0_says_nothing():
     assert ij.Concepts.from_labels(pd.Series([0, 1]), ["a", "b"]).ids is None
 
 
+def test_every_second_row_or_column_is_named_by_its_number():
+    frame = pd.DataFrame(np.arange(12.0).reshape(4, 3))
+    with as_in_production():
+        assert ij.Activations(frame.iloc[:, ::2]).names == ("0", "2")
+        np.testing.assert_array_equal(ij.Activations(frame.iloc[::2]).ids, [0, 2])
+
+
+def test_rows_in_another_order_need_the_ids_of_the_concepts():
+    frame = pd.DataFrame(VALUES).iloc[::-1]
+    with as_in_production(), pytest.raises(ValueError, match="labeled by the `ids`"):
+        ij.explain(frame, TABLE, **QUIET)
+    named = ij.Concepts.from_masks(MASKS, ["third"], ids=np.arange(150))
+    with as_in_production():
+        found = ij.explain(frame, named.align(np.arange(150)[::-1]), **QUIET)
+    assert best(found) == best(ij.explain(VALUES, TABLE, **QUIET))
+
+
+def test_activations_of_activations_keep_their_names_and_ids():
+    inner: Any = ij.Activations(VALUES, ["unit"], ids=np.array(NAMED))
+    with as_in_production():
+        layer = ij.Activations(inner, layer="fc")
+    assert layer.names == ("unit",)
+    np.testing.assert_array_equal(layer.ids, NAMED)
+
+
+def test_auroc_takes_the_names_of_its_masks():
+    frame = pd.DataFrame(MASKS, columns=["third"])
+    with as_in_production():
+        assert ij.auroc(VALUES, frame).shape == (1, 1)
+
+
+def test_a_mask_over_the_mask_of_batches_is_refused():
+    gaps = np.arange(3)[None] == np.full((4, 1), 2)
+    where = np.ma.masked_array(np.ones((4, 3), bool), gaps)
+    with (
+        as_in_production(),
+        pytest.raises(ValueError, match="`where` must have a value everywhere"),
+    ):
+        ij.activations.batched(np.ones((4, 3, 2)), 2, where=where)
+
+
+def test_columns_of_indices_may_be_given_in_the_same_memory():
+    def indices():
+        memory = np.zeros(1, int)
+        for column in range(3):
+            memory[0] = column
+            yield memory
+
+    table = ij.Concepts.from_indices(indices(), ["a", "b", "c"])
+    np.testing.assert_array_equal(table.masks(), np.eye(3, dtype=bool))
+
+
 def test_labels_of_masks_are_their_ids_and_must_be_their_names():
     frame = pd.DataFrame(MASKS, index=NAMED, columns=["third"])
     np.testing.assert_array_equal(ij.Concepts.from_masks(frame, ["third"]).ids, NAMED)

@@ -68,6 +68,16 @@ def test_every_count_of_small_tables_is_allowed(num_samples):
         assert settings.bounds(num_samples) == (count, count)
 
 
+@given(st.integers(1, 10**5), st.data())
+def test_a_narrow_fraction_computed_from_a_count_allows_it(num_samples, data):
+    count = data.draw(st.integers(1, num_samples))
+    share: Any = np.float32(count / num_samples)
+    with as_in_production():
+        settings = SearchSettings(min_fraction=share, max_fraction=share)
+    smallest, largest = settings.bounds(num_samples)
+    assert smallest <= count and largest >= min(count, num_samples - 1)
+
+
 def test_a_fraction_object_is_a_fraction():
     with as_in_production():
         settings = SearchSettings(min_fraction=Fraction(20, 103))  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from invert_jax.checks import check_text
 from invert_jax.plain_arrays import (
+    Labels,
     check_plain,
     labels_of,
     numpy_array,
@@ -64,6 +65,8 @@ class Activations:
 
     def __post_init__(self) -> None:
         labels = labels_of(self.values)
+        if isinstance(self.values, Activations):
+            labels = Labels(self.values.ids, tuple(self.values.names))
         values = checked_values(self.values)
         num_samples, num_neurons = values.shape
         names = used_labels("values", "names", labels.columns, self.names)

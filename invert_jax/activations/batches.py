@@ -46,8 +46,8 @@ def batched(
         raise ValueError(f"`batch_size` must be at least 1; got {batch_size}.")
     whole = Batch(
         inputs,
-        None if ids is None else np.asarray(ids),
-        None if where is None else np.asarray(where),
+        None if ids is None else id_array(ids),
+        None if where is None else plain_array("where", where),
     )
     num_samples = _num_samples(whole, "`inputs`, `ids` and `where`")
     return [

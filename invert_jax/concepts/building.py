@@ -129,7 +129,9 @@ def rows_of_indices(indices: Iterable, names: Iterable[str]) -> Rows:
     check_plain("indices", indices)
     names = checked_names(names)
     try:
-        per_sample = [_items(columns) for columns in _items(indices)]
+        # One by one: a generator may fill the same memory again.
+        rows = _items(indices) if hasattr(indices, "dtype") else indices
+        per_sample = [list(_items(columns)) for columns in rows]
     except TypeError:
         raise TypeError(
             "`indices` must hold, for each sample, a list of columns; one class index "

@@ -30,14 +30,22 @@ def check_unknown(
         names: Of the categories.
         stacklevel: Where the warning points, as `warnings.warn` takes it.
 
-    >>> known = sp.csr_array([[True, False], [False, False]])
-    >>> check_unknown("error", known, known, ["cat", "dog"], stacklevel=2)
+    >>> present = sp.csr_array([[True, False], [False, False]])
+    >>> absent = sp.csr_array([[False, False], [False, True]])
+    >>> check_unknown("error", present, absent, ["cat", "dog"], stacklevel=2)
     Traceback (most recent call last):
-    ValueError: 3 of 4 pairs of a sample and a category are unknown: neither annotated
+    ValueError: 2 of 4 pairs of a sample and a category are unknown: neither annotated
     nor verified to be absent. unknown="absent" reads them as absent; `select` then
     takes categories that are known of every sample, of which there are none.
     """
     check_choice("unknown", unknown, UNKNOWN)
+    both = present.multiply(absent).tocoo()
+    if both.nnz:
+        raise ValueError(
+            f"{both.nnz} pairs of a sample and a category are annotated and verified "
+            f"to be absent, such as sample {both.row[0]} and "
+            f"{names[both.col[0]]!r}. Mend the annotations."
+        )
     is_known = sp.csr_array((present.astype(np.int8) + absent.astype(np.int8)) > 0)
     num_known = np.bincount(is_known.indices, minlength=len(names))
     num_samples = present.shape[0]

@@ -21,7 +21,7 @@ def seed_of(key: Key) -> tuple[int, ...]:
     if isinstance(key, jax.Array | np.ndarray):
         if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0:
             key = jax.random.key_data(key)
-        if key.dtype == np.uint32 and key.ndim == 1:
+        if key.dtype == np.uint32 and key.ndim == 1 and len(key) > 1:
             return tuple(np.asarray(key).tolist())
         if key.ndim == 0 and jnp.issubdtype(key.dtype, jnp.integer):
             return _words(int(key))

@@ -10,7 +10,7 @@ from invert_jax.activations.array import Activations, checked_values
 from invert_jax.checks import check_text
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.exact import MAX_SAMPLES
-from invert_jax.plain_arrays import labels_of, plain_array
+from invert_jax.plain_arrays import check_rows, labels_of, plain_array
 from invert_jax.sample_ids import check_same_samples
 
 
@@ -26,6 +26,9 @@ def checked_layers(
             raise TypeError(f"`activations` must name layers by str; got {name!r}.")
     check_text("activations", layers)
     checked = {name: as_activations(each, name) for name, each in layers.items()}
+    for each in layers.values() if concepts.ids is None else ():
+        if not isinstance(each, Activations):
+            check_rows("activations", labels_of(each), None)
     for each in checked.values():
         _check_same_samples(each, concepts)
     return checked

@@ -16,6 +16,7 @@ from invert_jax.engine.arguments import checked_layers
 from invert_jax.engine.blocks import Blocks
 from invert_jax.engine.programs import concept_sums_program
 from invert_jax.engine.reading_layers import read_blocks
+from invert_jax.plain_arrays import labels_of
 from invert_jax.settings import Options, checked_options
 
 
@@ -44,7 +45,8 @@ def auroc(
     """
     options = checked_options(options)
     shape = np.shape(masks)
-    names = [str(column) for column in range(shape[1] if len(shape) == 2 else 0)]
+    numbers = [str(column) for column in range(shape[1] if len(shape) == 2 else 0)]
+    names = labels_of(masks).columns or numbers
     table = Concepts.from_masks(masks, names)
     layer = checked_layers(activations, table)[""]
     blocks = Blocks(table, devices=options.devices)

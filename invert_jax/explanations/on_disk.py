@@ -242,6 +242,8 @@ def _written(write: Callable[[Any, Any], object], table: Any) -> bytes:
 def _write(files: Mapping[str, bytes], folder: Path) -> None:
     """Write each file whole; with the description the folder is the new result."""
     for name, content in files.items():
+        if name == DESCRIPTION:  # no older labels beside a newer result
+            (folder / LABELS).unlink(missing_ok=True)
         with disk.whole_file(folder / name) as draft:
             draft.write_bytes(content)
 

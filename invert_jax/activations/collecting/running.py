@@ -277,7 +277,8 @@ def _refuse_unmatched(name: str, by_layer: Any, chosen: Mapping[str, Layer]) -> 
 def _mask_function(
     where: WhereOf | Mapping[str, WhereOf] | None, inputs: PyTree, masks: Any
 ) -> Callable[[str], Mask | None]:
-    is_own = isinstance(masks, Mapping) or isinstance(where, Mapping)
+    by_layer = masks if isinstance(masks, Mapping) else where
+    is_own = isinstance(by_layer, Mapping) and "*" not in by_layer
 
     def mask_of(name: str) -> Mask | None:
         given = first_match(name, masks, None) if isinstance(masks, Mapping) else masks

@@ -18,6 +18,9 @@ from invert_jax.concepts.unknown import UNKNOWN, check_unknown, checked_confiden
 from invert_jax.core.exact import MAX_SAMPLES
 from invert_jax.sample_ids import position_ids
 
+# What is verified to be absent from an image, and what is not annotated in all of it.
+_ABSENT, _IN_PART = "neg_category_ids", "not_exhaustive_category_ids"
+
 
 class _Vocabulary(NamedTuple):
     """The concepts of a file.
@@ -65,7 +68,9 @@ def from_coco(
     vocabulary = _vocabulary(_records(content, "categories"))
     annotations = _confident(annotations, checked_confidence(min_confidence))
     image_of, category_of = _links(images, annotations, vocabulary)
-    _check_unknown(unknown, images, image_of, category_of, vocabulary)
+    _check_unknown(
+        unknown, images, (image_of, category_of), vocabulary, of_cells=boxes is not None
+    )
     samples, columns = image_of, category_of
     sample_ids = _ids_of(images, ids)
     if boxes is not None:
@@ -99,38 +104,57 @@ def _confident(
 def _check_unknown(
     unknown: str,
     images: Sequence[dict[str, object]],
-    image_of: Int[np.ndarray, " annotations"],
-    category_of: Int[np.ndarray, " annotations"],
+    annotated: tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]],
     vocabulary: _Vocabulary,
+    *,
+    of_cells: bool,
 ) -> None:
-    """Refuse what is not annotated where files say what was verified to be absent."""
+    """Refuse what is not annotated where files say what was verified to be absent.
+
+    A category that is annotated in an image, but not all of it, is present there; of
+    the cells without a box of it that says nothing.
+    """
     check_choice("unknown", unknown, UNKNOWN)
-    if not any("neg_category_ids" in image for image in images):
+    if not any(key in image for image in images for key in (_ABSENT, _IN_PART)):
         return
     shape = (len(images), len(vocabulary.column))
-    absent = [
-        (place, vocabulary.column.get(key, -1))
-        for place, image in enumerate(images)
-        for key in _listed_keys(image)
-    ]
-    rows, columns = np.reshape(absent, (-1, 2)).astype(np.int64).T
-    is_known = columns >= 0
+    present = _truths(*annotated, shape)
+    if of_cells:
+        in_part = _listed(images, _IN_PART, vocabulary, shape)
+        present = sp.csr_array(present > present.multiply(in_part))
     check_unknown(
         unknown,
-        _truths(image_of, category_of, shape),
-        _truths(rows[is_known], columns[is_known], shape),
+        present,
+        _listed(images, _ABSENT, vocabulary, shape),
         vocabulary.names[: shape[1]],
         stacklevel=5,
     )
 
 
-def _listed_keys(image: dict[str, object]) -> list:
-    """Ids of the categories that are verified to be absent from an image."""
-    keys = image.get("neg_category_ids") or []
+def _listed(
+    images: Sequence[dict[str, object]],
+    key: str,
+    vocabulary: _Vocabulary,
+    shape: tuple[int, int],
+) -> sp.csr_array:
+    """Which categories the images list under a key."""
+    pairs = [
+        (place, vocabulary.column.get(category, -1))
+        for place, image in enumerate(images)
+        for category in _listed_keys(image, key)
+    ]
+    rows, columns = np.reshape(pairs, (-1, 2)).astype(np.int64).T
+    is_known = columns >= 0
+    return _truths(rows[is_known], columns[is_known], shape)
+
+
+def _listed_keys(image: dict[str, object], key: str) -> list:
+    """Ids of the categories that an image lists under a key."""
+    keys = image.get(key) or []
     if not isinstance(keys, list) or not all(map(_is_key, keys)):
         raise ValueError(
             f"`images` {image.get('id')!r} must have a list of category ids as "
-            f"`neg_category_ids`; got {keys!r:.80}."
+            f"`{key}`; got {keys!r:.80}."
         )
     return keys
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,28 +57,33 @@ def says_absence(leaf: Leaf) -> bool:
     `neg_category_ids` are verified to be absent, and of `not_exhaustive_category_ids`
     not all objects are annotated.
     """
-    return verifies_absence(leaf) or _is_list(leaf, {"exhaustive"})
+    return verifies_absence(leaf) or _is_list(leaf, {"not", "exhaustive"})
 
 
 def verifies_absence(leaf: Leaf) -> bool:
     """Whether a feature lists classes that were verified to be absent."""
-    return _is_list(leaf, {"neg", "negative", "absent"}) and not _is_list(
-        leaf, {"exhaustive"}
-    )
+    return any(map(partial(_is_list, leaf), ({"neg"}, {"negative"}, {"negatives"},
+                                             {"absent"})))  # fmt: skip
 
 
 def _is_list(leaf: Leaf, words: set[str]) -> bool:
-    """Whether a feature is a list of classes that has such a word in its path."""
+    """Whether a feature is a list of classes that has such words in its path."""
     of_path = {word for key in leaf.keys for word in key.lower().split("_")}
-    return leaf.kind is Kind.CLASSES and bool(leaf.lengths) and bool(words & of_path)
+    return leaf.kind is Kind.CLASSES and bool(leaf.lengths) and words <= of_path
 
 
 def confidence_of(leaf: Leaf, known: Iterable[Leaf]) -> Leaf | None:
-    """The feature beside a list of classes that says how sure each is, if any does."""
-    for each in known if leaf.kind is Kind.CLASSES and leaf.lengths else ():
+    """The feature beside a list that says how sure each item is, if any does."""
+    others = [each for each in known if each.path != leaf.path]
+    for each in others if leaf.lengths else ():
         is_beside = each.keys[:-1] == leaf.keys[:-1] and each.lengths == leaf.lengths
         is_plain = each.kind is Kind.NUMBERS and not each.feature.shape
-        if is_beside and is_plain and each.keys[-1] in ("confidence", "score"):
+        if (
+            is_beside
+            and is_plain
+            and each.path != leaf.path
+            and each.keys[-1] in ("confidence", "score")
+        ):
             return each
     return None
 

@@ -35,17 +35,37 @@ def coder_of(
     if leaf.kind is Kind.MAP:
         return MapCoder.of(leaf, grid, min_area)
     if leaf.kind is Kind.NUMBERS:
-        return NumberCoder(leaf, tuple(probabilities))
+        return NumberCoder(leaf, tuple(probabilities), confidence)
     if leaf.kind is Kind.CLASSES:
         return ClassCoder(leaf, class_names(leaf), confidence)
-    return FlagCoder(leaf) if leaf.kind is Kind.FLAGS else TextCoder(leaf)
+    if leaf.kind is Kind.FLAGS:
+        return FlagCoder(leaf, confidence)
+    return TextCoder(leaf, confidence)
 
 
 class Confidence(NamedTuple):
-    """The feature that says how sure each class of a list is, and what counts."""
+    """The feature that says how sure each item of a list is, and what counts."""
 
     leaf: Leaf
     least: float
+
+
+def sure_scalars(
+    example: Mapping[str, Any], leaf: Leaf, confidence: Confidence | None
+) -> list:
+    """All values of a feature, without those of items that are not sure enough."""
+    values = scalars(example, leaf)
+    if confidence is None:
+        return values
+    sure = scalars(example, confidence.leaf)
+    per_item = math.prod(leaf.feature.shape)
+    if len(values) != len(sure) * per_item:
+        raise ValueError(
+            f"the feature {confidence.leaf.path!r} must have a value for each of the "
+            f"{len(values) // per_item} of {leaf.path!r}; got {len(sure)}."
+        )
+    is_sure = np.repeat(np.asarray(sure) >= confidence.least, per_item).tolist()
+    return [value for value, counts in zip(values, is_sure, strict=True) if counts]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,29 +86,14 @@ class ClassCoder:
     def codes(self, example: Mapping[str, Any]) -> list[int]:
         """The classes; -1 is TFDS's sign for no label."""
         limit = 2**63 if self.names is None else len(self.names)
-        labels = scalars(example, self.leaf)
+        labels = sure_scalars(example, self.leaf, self.confidence)
         for label in labels:
             if not -1 <= label < limit:
                 raise ValueError(
                     f"the feature {self.leaf.path!r} must be a class in 0 … "
                     f"{limit - 1}, or -1 for none; got {label!r}."
                 )
-        if self.confidence is not None:
-            labels = self._confident(labels, example)
         return [label for label in labels if label >= 0]
-
-    def _confident(self, labels: list[int], example: Mapping[str, Any]) -> list[int]:
-        """The labels that are as sure as is asked for."""
-        assert self.confidence is not None
-        leaf, least = self.confidence
-        values = scalars(example, leaf)
-        if len(values) != len(labels):
-            raise ValueError(
-                f"the feature {leaf.path!r} must have a value for each of the "
-                f"{len(labels)} of {self.leaf.path!r}; got {len(values)}."
-            )
-        pairs = zip(labels, values, strict=True)
-        return [label for label, value in pairs if value >= least]
 
     def columns(
         self, codes: np.ndarray, counts: Int64[np.ndarray, " examples"], grid: Grid
@@ -103,11 +108,12 @@ class FlagCoder:
     """`attributes/Smiling`, or `flags[2]`: true of it, or of any in a sequence."""
 
     leaf: Leaf
+    confidence: Confidence | None = None
     typecode: str = "q"
 
     def codes(self, example: Mapping[str, Any]) -> Sequence[int] | np.ndarray:
         """The places that are true."""
-        values = scalars(example, self.leaf)
+        values = sure_scalars(example, self.leaf, self.confidence)
         if not self.leaf.fixed_shape:
             return [0] if any(values) else []
         return np.flatnonzero(_by_place(values, self.leaf, bool).any(axis=0))
@@ -130,6 +136,7 @@ class NumberCoder:
 
     leaf: Leaf
     probabilities: tuple[float, ...]
+    confidence: Confidence | None = None
 
     @property
     def dtype(self) -> np.dtype:
@@ -145,7 +152,8 @@ class NumberCoder:
         self, example: Mapping[str, Any]
     ) -> Shaped[np.ndarray, " places"] | list[float]:
         """One number per place, nan if it is none; nothing if there is no item."""
-        values = _by_place(scalars(example, self.leaf), self.leaf, self.dtype)
+        known = sure_scalars(example, self.leaf, self.confidence)
+        values = _by_place(known, self.leaf, self.dtype)
         return np.fmax.reduce(values, axis=0) if len(values) else []
 
     def columns(
@@ -170,10 +178,12 @@ class TextCoder:
 
     Attributes:
         leaf: The feature.
+        confidence: Which texts of a list count; None for all.
         code_of: Number of each text so far.
     """
 
     leaf: Leaf
+    confidence: Confidence | None = None
     code_of: dict[str, int] = dataclasses.field(default_factory=dict)
     typecode: str = "q"
 
@@ -181,7 +191,7 @@ class TextCoder:
         """Numbers of the texts, in the order in which they first occur."""
         texts = [
             text.decode() if isinstance(text, bytes) else str(text)
-            for text in scalars(example, self.leaf)
+            for text in sure_scalars(example, self.leaf, self.confidence)
         ]
         return [self.code_of.setdefault(text, len(self.code_of)) for text in texts]
 

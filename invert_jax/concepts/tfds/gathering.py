@@ -82,7 +82,7 @@ def from_tfds(
             as `collect(..., pool="positions")` has them. Other features, if they are
             named in `features`, are repeated for each position.
         min_area: Part of the pixels of an image, or of a cell, that a class must have.
-        min_confidence: Classes in a sequence with a `confidence` or `score` beside them
+        min_confidence: Items of a sequence with a `confidence` or `score` beside them
             that is below this do not count; without it those of confidence 0.
         unknown: Where a feature lists classes that were verified to be absent, as LVIS
             has it, what is neither listed nor annotated is unknown: "warn" says how
@@ -149,7 +149,7 @@ def _confidences(
     beside = {leaf.path: confidence_of(leaf, known) for leaf in chosen}
     if min_confidence is not None and not any(beside.values()):
         raise ValueError(
-            "`min_confidence` needs a list of classes with a `confidence` or `score` "
+            "`min_confidence` needs a list of objects with a `confidence` or `score` "
             f"beside it; got the features {listed(beside)}."
         )
     return {

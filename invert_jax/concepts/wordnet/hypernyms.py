@@ -75,11 +75,13 @@ def _covering(
 ) -> dict[tuple[str, str], list[int]]:
     """The columns under each hypernym of each feature, if they are several.
 
-    The feature is "" if it is the only one that has nouns.
+    The feature is "" if there is only one that has nouns.
     """
     features = list(map(feature_of, names))
     with_nouns = [f for f, wnid in zip(features, wnids, strict=True) if wnid]
-    several = len(set(with_nouns)) > 1
+    several = len(set(with_nouns) - {""}) > 1
+    if not several:  # names without a feature, such as hypernyms, go with the only one
+        features, with_nouns = [""] * len(names), [""]
     covering = {}
     for feature in dict.fromkeys(with_nouns):
         pairs = zip(features, wnids, strict=True)
@@ -99,7 +101,9 @@ def _names_of(
         by_feature.setdefault(feature, []).append(wnid)
     named = {}
     for feature, wnids in by_feature.items():
-        heads = [name.removeprefix(feature) for name in taken if feature in name]
+        heads = [
+            name.removeprefix(feature) for name in taken if name.startswith(feature)
+        ]
         for wnid, name in zip(wnids, unique_names(wnids, heads), strict=True):
             named[feature, wnid] = feature + name
     return tuple(named[each] for each in hypernyms)

@@ -148,19 +148,22 @@ def _most_different(senses: tuple[str, ...]) -> int:
 def feature_of(name: str) -> str:
     """What of a name says which feature it is of, up to its class; "" for none.
 
-    COCO's supercategories are of the feature of its categories.
+    A slash alone may be part of a class, as in `/a/airfield`. COCO's supercategories
+    are of the feature of its categories.
 
     >>> feature_of("objects/label=dog"), feature_of("attributes/Male"), feature_of("x")
-    ('objects/label=', 'attributes/', '')
+    ('objects/label=', '', '')
     """
-    head = name.removesuffix(_parts(name)[-1])
-    return "" if head == "supercategory=" else head
+    head, equals, _ = name.rpartition("=")
+    return "" if head == "supercategory" else head + equals
 
 
 def _known_synsets(names: tuple[str, ...]) -> dict[str, str]:
     """The wnids of the names that are classes of a data set that is known."""
     classes: dict[str, dict[str, str]] = {}
     for name in names:
+        if name.startswith("supercategory="):
+            continue
         classes.setdefault(feature_of(name), {})[_parts(name)[-1]] = name
     return {
         of_feature[class_name]: wnid

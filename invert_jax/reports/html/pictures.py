@@ -12,6 +12,7 @@ from jaxtyping import Num, Shaped
 from PIL import Image, ImageOps, features
 
 from invert_jax.datasets.images import open_raster
+from invert_jax.plain_arrays import plain_array
 from invert_jax.reports.html.crops import View
 
 SIDE = 112
@@ -105,7 +106,10 @@ class ImageReader:
             image = as_image(found, limits=self._limits)
             if self._view is None:
                 return image
-            is_file = isinstance(found, bytes | str | os.PathLike)
+            # Also what a function has opened.
+            is_file = isinstance(found, bytes | str | os.PathLike) or bool(
+                getattr(found, "filename", "")
+            )
             return self._view.of(image, is_file=is_file)
         except Exception as error:  # of Pillow, the disk, or the user's function
             raise ValueError(
@@ -157,7 +161,7 @@ def as_image(found, *, limits: tuple[float, float] | None = None) -> Image.Image
     elif isinstance(found, bytes | str | os.PathLike):
         image = open_raster(found)
     else:
-        image = Image.fromarray(_pixels(np.asarray(found), limits))
+        image = Image.fromarray(_pixels(plain_array("images", found), limits))
     if not image.width or not image.height:
         raise ValueError(
             f"an image must have pixels; got {image.width} x {image.height}."
@@ -267,14 +271,17 @@ def _limits(values) -> tuple[float, float]:
     0 and 1 for floats in [0, 1]; 0 and 255 for whole numbers in it, but those of 16
     bits; else the smallest and the largest value.
     """
-    # A few hundred images tell the range of a data set that may not fit in memory.
-    some = np.asarray(values[:: max(1, len(values) // 256)])
-    is_whole, is_deep = some.dtype.kind in "ui", some.dtype.itemsize == 2
-    finite = some.astype(np.float64)[np.isfinite(some.astype(np.float64))]
+    dtype = np.dtype(values.dtype)
+    is_whole, is_deep = dtype.kind in "ui", dtype.itemsize == 2
     usual = 255.0 if is_whole else 1.0
-    if not finite.size:
+    low, high = np.inf, -np.inf
+    for start in range(0, len(values), 256):  # what may not fit in memory at once
+        part = np.asarray(values[start : start + 256])
+        finite = part if is_whole else part[np.isfinite(part)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if low > high:
         return 0.0, usual
-    low, high = float(finite.min()), float(finite.max())
     if low >= 0 and high <= usual and not (is_whole and is_deep):
         return 0.0, usual
     return low, high

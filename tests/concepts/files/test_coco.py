@@ -283,6 +283,25 @@ def test_a_category_that_is_known_of_every_image_needs_no_choice(tmp_path):
     assert concepts.num_positives.tolist() == [1, 0]
 
 
+def test_of_cells_a_category_in_part_annotated_is_unknown(tmp_path):
+    image = {"id": 1, "file_name": "1.jpg", "height": 100, "width": 100,
+             "neg_category_ids": [8], "not_exhaustive_category_ids": [7]}  # fmt: skip
+    box = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 10, 10]}
+    path = written(
+        tmp_path / "cells.json", {**LVIS, "images": [image], "annotations": [box]}
+    )
+    assert from_file(path).masks().tolist() == [[True, False]]
+    with pytest.raises(ValueError, match="1 of 2 pairs"):
+        from_file(path, boxes=(2, 2))
+
+
+def test_a_category_cannot_be_there_and_verified_to_be_absent(tmp_path):
+    images = [LVIS_IMAGES[0] | {"neg_category_ids": [7]}, *LVIS_IMAGES[1:]]
+    path = written(tmp_path / "both.json", {**LVIS, "images": images})
+    with pytest.raises(ValueError, match=r"1 pairs .* sample 0 and 'person'\. Mend"):
+        from_file(path, unknown="absent")
+
+
 @pytest.mark.parametrize("negative", [7, "7", [[7]], [None]])
 def test_absences_that_are_no_list_of_categories_are_refused(tmp_path, negative):
     images = [LVIS_IMAGES[0] | {"neg_category_ids": negative}]

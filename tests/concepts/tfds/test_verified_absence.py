@@ -62,19 +62,29 @@ def test_a_list_of_what_is_absent_cannot_be_named(lvis, name):
 @pytest.mark.parametrize("dtype", [np.int64, np.float32])
 def test_classes_below_a_confidence_do_not_count(tmp_path, dtype):
     classes = f.ClassLabel(names=NAMES)
-    objects = f.Sequence({"label": classes, "confidence": f.Scalar(dtype)})
+    objects = f.Sequence(
+        {
+            "label": classes,
+            "confidence": f.Scalar(dtype),
+            "is_small": f.Scalar(np.bool_),
+        }
+    )
     number = float if dtype is np.float32 else int
     records = [
-        record_of(objects__label=labels, objects__confidence=list(map(number, sure)))
+        record_of(
+            objects__label=labels,
+            objects__confidence=list(map(number, sure)),
+            objects__is_small=[1] * len(sure),
+        )
         for labels, sure in [([DOG, CAR], [0, 4]), ([DOG], [10])]
     ]
     path = by_hand(tmp_path / "1.0.0", f.FeaturesDict({"objects": objects}), records)
     table = from_tfds(path, "train", progress=False)
-    assert table.num_positives.tolist() == [1, 0, 1]
+    assert table.num_positives.tolist() == [2, 1, 0, 1]
     sure = from_tfds(path, "train", min_confidence=5.0, progress=False)
-    assert sure.num_positives.tolist() == [1, 0, 0]
+    assert sure.num_positives.tolist() == [1, 1, 0, 0]
 
 
 def test_a_confidence_needs_a_feature_that_has_one(lvis):
-    with pytest.raises(ValueError, match="`min_confidence` needs a list of classes"):
+    with pytest.raises(ValueError, match="`min_confidence` needs a list of objects"):
         from_tfds(lvis, "train", min_confidence=0.5, progress=False)

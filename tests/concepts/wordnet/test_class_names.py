@@ -58,12 +58,25 @@ def test_coco_needs_no_warning_and_its_mouse_is_a_device():
     assert animals.sum() == 10
 
 
-def test_a_name_that_two_data_sets_mean_differently_is_in_doubt():
-    both = ["mouse", "keyboard", "bed", "orange"]
-    assert "mouse" in match_synsets(both).ambiguous
-    assert "mouse" not in match_synsets([*both, "laptop"]).ambiguous
+def test_a_name_means_what_it_does_in_its_own_data_set():
+    assert match_synsets(COCO).synsets["mouse"] == COCO["mouse"]
+    assert match_synsets(CIFAR100).synsets["mouse"] == CIFAR100["mouse"]
+    assert COCO["mouse"] != CIFAR100["mouse"]
+    most = [name for name in COCO if name not in ("dog", "cat")] + ["watermark"]
+    assert match_synsets(most).synsets["mouse"] == COCO["mouse"]
 
 
-def test_a_vocabulary_of_another_kind_is_not_taken_for_a_data_set():
-    names = ["mouse", "keyboard", "laptop", "printer", "monitor", "speaker", "scanner"]
+@pytest.mark.parametrize(
+    "names",
+    [["cat", "dog", "mouse", "horse", "sheep", "cow"],
+     ["bat", "mouse", "kite", "bird", "horse"],
+     ["mouse", "keyboard", "laptop", "printer", "monitor"]],
+)  # fmt: skip
+def test_a_few_nouns_are_of_no_data_set(names):
     assert class_names.known_synsets(names) == {}
+    assert "mouse" in match_synsets(names).ambiguous
+
+
+def test_a_supercategory_takes_no_class_of_its_name_away():
+    matches = match_synsets([*COCO, "supercategory=person"])
+    assert "person" not in matches.ambiguous

@@ -239,6 +239,17 @@ def test_hypernyms_join_what_one_feature_says():
     assert not {"ungulate", "animal", "deer"} & set(concepts.names)
 
 
+def test_hypernyms_are_not_added_again_under_a_feature():
+    names = ["label=deer", "label=zebra", "label=cat"]
+    once = with_hypernyms(Concepts.from_masks(np.eye(3, dtype=bool), names),
+                          {"label=cat": "n02121620"})  # fmt: skip
+    chosen = {
+        name: text.partition(":")[0]
+        for name, text in zip(once.names, once.descriptions or (), strict=True)
+    }
+    assert with_hypernyms(once, chosen).names == once.names
+
+
 def test_a_hypernym_of_a_feature_gives_way_to_a_class_of_its_name():
     names = ["shape=animal", "shape=deer", "shape=zebra", "texture=zebra"]
     table = Concepts.from_masks(np.eye(4, dtype=bool), names)
