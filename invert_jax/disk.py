@@ -92,16 +92,25 @@ def is_draft(name: str) -> bool:
     return re.fullmatch(_DRAFT.format(".+"), name) is not None
 
 
-def lock(descriptor: int, *, wait: bool = True) -> bool:
+def lock(descriptor: int, *, wait: bool = True, ranged: bool = False) -> bool:
     """Whether the open file or folder is this process's alone, until it is closed.
 
     False where another has it and it is not waited for, and where the system or the
     disk knows no locks.
+
+    Args:
+        descriptor: Of the file or folder.
+        wait: Whether to wait for another that has it.
+        ranged: Whether others may hold it by a lock of a range of bytes, of a file
+            that is open for writing.
     """
     if sys.platform == "win32":
         return False
+    how = fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, how)
+        if ranged:
+            fcntl.lockf(descriptor, how)
     except OSError:
         return False
     return True

@@ -28,6 +28,7 @@ from invert_jax.activations.store.format import (
     StoredLayer,
     StoreRecord,
     digests_of_ids,
+    empty_drafts,
     open_array,
     open_root,
     read_ids,
@@ -57,6 +58,7 @@ class StoreWriter:
         self.root, self.name = open_root(path), uuid.uuid4().hex
         layers = planned_layers(plans, shapes)
         new = StoreRecord(False, 0, layers, {}, made_of, writer=self.name)
+        empty_drafts(path)
         record = _found_or_made(self.root, path, new)
         refuse_stale(record, made_of, path)
         self.record = record

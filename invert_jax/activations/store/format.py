@@ -6,6 +6,7 @@ What the record does not mention is not there: it is written after the data. It 
 digest of itself and of every part of the ids; the arrays have checksums of their own.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -90,6 +91,20 @@ def open_root(path: str | os.PathLike) -> ts.KvStore:
         return ts.KvStore.open(text.rstrip("/") + "/").result()
     folder = f"{Path(text).absolute()}/"
     return ts.KvStore.open({"driver": "file", "path": folder}).result()
+
+
+def empty_drafts(path: str | os.PathLike) -> None:
+    """Empty what killed runs left half written in a folder.
+
+    TensorStore writes a file beside its place, `NAME.__lock`, over what is there, and
+    renames it: the end of a longer draft would stay in the file.
+    """
+    if "://" in str(path):
+        return
+    for draft in Path(path).rglob("*.__lock"):
+        with contextlib.suppress(OSError), draft.open("r+b") as file:
+            if disk.lock(file.fileno(), wait=False, ranged=True):
+                file.truncate()
 
 
 def read_record(root: ts.KvStore, path: str | os.PathLike) -> StoreRecord | None:

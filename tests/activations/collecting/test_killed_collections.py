@@ -11,7 +11,8 @@ import pytest
 
 from invert_jax.activations.collecting import store_layout
 from invert_jax.activations.collecting.collection import collect
-from invert_jax.activations.store.format import RECORD
+from invert_jax.activations.store.format import RECORD, empty_drafts
+from invert_jax.activations.store.opening import open_store
 from invert_jax.datasets.batch import Batch
 
 
@@ -136,3 +137,37 @@ def test_a_killed_collection_ends_with_the_same_store(tmp_path):
 def test_many_killed_collections_end_with_the_same_store(tmp_path):
     midway = kill_and_resume(tmp_path, range(3, 23))
     print(f"killed {len(midway)} times, after {min(midway)} to {max(midway)} samples")
+
+
+def test_a_draft_that_a_killed_run_left_is_no_part_of_what_is_written(rng, tmp_path):
+    values, store = rng.normal(size=(16, 4)).astype(np.float32), tmp_path / "acts"
+    store.mkdir()
+    (store / f"{RECORD}.__lock").write_bytes(b"x" * 100_000)
+    batches = [Batch(values, np.arange(16))]
+    found = collect(lambda x: x, batches, store=store, progress=False)["output"]
+    np.testing.assert_array_equal(found, values)
+    np.testing.assert_array_equal(open_store(store)["output"].ids, np.arange(16))
+    assert json.loads((store / RECORD).read_text())["complete"]
+
+
+def test_a_draft_that_is_being_written_is_left_alone(tmp_path):
+    draft = tmp_path / "0.__lock"
+    draft.write_bytes(b"half")
+    hold = f"""
+import fcntl, sys
+with open({str(draft)!r}, "r+b") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-c", hold]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        empty_drafts(tmp_path)
+        assert draft.read_bytes() == b"half"
+        holder.communicate("")
+    empty_drafts(tmp_path)
+    assert draft.read_bytes() == b""
