@@ -254,6 +254,15 @@ def test_labels_of_what_goes_along_must_be_the_ids(name):
             ij.explain(VALUES, known, **{name: labeled}, **settings)
 
 
+def test_samples_are_taken_by_a_mask_that_is_labeled_by_the_ids():
+    table = ij.Concepts.from_masks(MASKS, ["third"], ids=NAMED)
+    wanted = pd.Series(np.arange(150) < 9, index=NAMED)
+    with as_in_production():
+        assert table.take(wanted).num_samples == 9
+        with pytest.raises(ValueError, match="`samples` must be labeled by the `ids`"):
+            table.take(wanted[::-1])
+
+
 def test_labels_of_columns_mean_nothing_in_a_batch():
     frame = pd.DataFrame(VALUES, columns=["width"])
     with (

@@ -233,7 +233,7 @@ class Concepts:
         >>> concepts.take([2, 0]).ids.tolist()
         [9, 7]
         """
-        samples = table_checks.checked_samples(samples, self.num_samples)
+        samples = table_checks.checked_samples(samples, self.num_samples, self.ids)
         first, row_of_sample = number_by_first_occurrence(
             self.row_of_sample[samples], self.num_rows
         )

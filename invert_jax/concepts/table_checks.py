@@ -132,13 +132,15 @@ def checked_dtype(dtype: np.dtype) -> None:
         )
 
 
-def checked_samples(samples: object, num_samples: int) -> Int[np.ndarray, " taken"]:
+def checked_samples(
+    samples: object, num_samples: int, ids: np.ndarray | None = None
+) -> Int[np.ndarray, " taken"]:
     """The samples as indices, from indices or from a boolean mask; at least one.
 
     >>> checked_samples(np.array([True, False, True]), 3).tolist()
     [0, 2]
     """
-    array = plain_array("samples", samples)
+    array = plain_array("samples", samples, ids=ids)
     if array.ndim != 1 or array.dtype.kind not in "biu":
         raise ValueError(
             "`samples` must be a boolean mask or indices, in one dimension; got "

@@ -12,6 +12,8 @@ from invert_jax.concepts.files.tabular import Roles, from_table
 from invert_jax.concepts.table import Concepts
 from invert_jax.concepts.table_checks import RepeatedKeyError, object_of_pairs
 
+# COCO's largest file, of 2017, has half as many.
+_MOST_BYTES = 1 << 30
 _MAKERS = {
     "masks": Concepts.from_masks,
     "labels": Concepts.from_labels,
@@ -49,9 +51,10 @@ def _check_no_columns(roles: Roles) -> None:
 
 def _read(path: Path) -> Any:
     try:
-        content = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            content = gzip.decompress(content)
+        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ValueError(f"it holds more than {_MOST_BYTES:,} bytes of text")
         return json.loads(
             content.decode("utf-8-sig"), object_pairs_hook=object_of_pairs
         )

@@ -1,7 +1,11 @@
 """Concepts from JSON files."""
 
+import gzip
+import json
+
 import pytest
 
+from invert_jax.concepts.files import json_files
 from invert_jax.concepts.files.reading import from_file
 from tests.concepts.files.written_files import written
 from tests.concepts.random_tables import ids_of
@@ -71,3 +75,11 @@ def test_json_of_another_form_is_refused(tmp_path, changes, message):
     content = {"names": ["a", "b"], "masks": [[1, 0], [0, 1]]} | changes
     with pytest.raises(ValueError, match=message):
         from_file(written(tmp_path / "t.json", content))
+
+
+def test_a_small_file_that_unpacks_to_more_than_any_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_files, "_MOST_BYTES", 1000)
+    path = tmp_path / "tags.json.gz"
+    path.write_bytes(gzip.compress(json.dumps({"a": ["x" * 2000]}).encode()))
+    with pytest.raises(ValueError, match="it holds more than 1,000 bytes of text"):
+        from_file(path)
