@@ -163,6 +163,26 @@ def truth_table(record: dict[str, Any]) -> str:
     )
 
 
+def counts_table(record: dict[str, Any]) -> str:
+    """How many nulls counting neurons need, and their level."""
+    levels = ("p <= 0.01", "p <= 0.05", "p <= 0.2")
+    rows = [
+        (kind, f"{found['patterns']:,}", f"{found['nulls']}",
+         *(f"{found[level]:.1%}" for level in levels))
+        for kind, found in record["results"].items()
+    ]  # fmt: skip
+    return "\n".join(
+        (
+            f"### counts: {record['num_neurons']:,} neurons without a meaning, "
+            f"{record['num_samples']:,} samples, {record['num_draws']:,} draws",
+            machine_of(record),
+            "",
+            markdown(("neurons", "patterns of ties", "nulls", *levels), rows),
+            "",
+        )
+    )
+
+
 def counted(count: int, name: str) -> str:
     """A number of things.
 
@@ -241,6 +261,7 @@ def main() -> None:
         "null level": null_level_table,
         "null figure": null_figure_table,
         "truth": truth_table,
+        "counts": counts_table,
     }
     for path in parser.parse_args().files:
         for line in path.read_text(encoding="utf-8").splitlines():

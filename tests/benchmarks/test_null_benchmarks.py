@@ -40,6 +40,18 @@ def test_bench_truth_finds_strong_formulas_and_leaves_noise_alone(tmp_path):
     assert f"{sparse['power']:.1%}" in row and f"{sparse['auroc']:.3f}" in row
 
 
+def test_bench_counts_judges_many_patterns_by_few_nulls(tmp_path):
+    out = tmp_path / "counts.jsonl"
+    sizes = ("--samples", 500, "--neurons", 200, "--draws", 199, "--every", 7)
+    run("bench_counts.py", *sizes, "--out", out)
+    (record,) = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(record["results"]) == 2
+    for result in record["results"].values():
+        assert result["patterns"] > 64 > 4 > result["nulls"]
+        assert result["p <= 0.05"] < 0.15
+    assert "| poisson, mean 1, negative" in run("report.py", out)
+
+
 def test_recorded_nulls_and_truths_are_shown_as_tables():
     results = ROOT / "benchmarks" / "results"
     paths = [results / "null.jsonl", results / "truth.jsonl"]
