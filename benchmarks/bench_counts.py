@@ -38,9 +38,7 @@ KINDS: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] =
     ),
     "4 bits": lambda rng, shape: (2 * rng.normal(size=shape)).round().clip(-8, 7),
     "gates": gates,
-    "two values, any share": lambda rng, shape: (
-        rng.random(shape) < rng.random(shape[1])
-    ),
+    "two values": lambda rng, shape: rng.random(shape) < rng.random(shape[1]),
 }
 
 
