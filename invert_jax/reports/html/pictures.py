@@ -156,12 +156,17 @@ def as_image(found, *, limits: tuple[float, float] | None = None) -> Image.Image
         limits: Values that are black and white, for numbers that are neither; of this
             image if None.
     """
-    if isinstance(found, Image.Image):
-        image = found
-    elif isinstance(found, bytes | str | os.PathLike):
-        image = open_raster(found)
-    else:
-        image = Image.fromarray(_pixels(plain_array("images", found), limits))
+    if isinstance(found, bytes | str | os.PathLike):
+        # Pillow leaves files of several frames open.
+        with open_raster(found) as image:
+            return _as_seen(image, limits)
+    if not isinstance(found, Image.Image):
+        found = Image.fromarray(_pixels(plain_array("images", found), limits))
+    return _as_seen(found, limits)
+
+
+def _as_seen(image: Image.Image, limits: tuple[float, float] | None) -> Image.Image:
+    """A copy in 8 bits, gray or in color, turned as the camera was held."""
     if not image.width or not image.height:
         raise ValueError(
             f"an image must have pixels; got {image.width} x {image.height}."
@@ -177,7 +182,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     """The image in gray or color, what is transparent in it on white."""
     is_gray = image.mode in ("1", "L", "LA", "La")
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
-        colors = image.convert("RGBA")
+        colors = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, colors)
     return image.convert("L" if is_gray else "RGB")

@@ -1,4 +1,5 @@
 import base64
+import gc
 import io
 import warnings
 
@@ -58,6 +59,17 @@ def test_paths_bytes_and_booleans_are_read(tmp_path):
         assert as_image(source).size == (3, 2)
     assert as_image((tmp_path / "a.png").read_bytes()).getpixel((0, 0)) == 7
     assert np.asarray(as_image(np.array([[True, False]]))).tolist() == [[255, 0]]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.tif"])
+def test_files_of_several_frames_are_closed(name, tmp_path):
+    frames = [Image.new("L", (9, 9), value) for value in (1, 2)]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert as_image(tmp_path / name).size == (9, 9)
+        gc.collect()
+    assert not [each for each in caught if each.category is ResourceWarning]
 
 
 def test_a_dict_and_a_function_are_asked_by_id():
@@ -159,7 +171,8 @@ def test_what_is_transparent_lies_on_white():
     clear = Image.new("RGBA", (1, 1), (0, 0, 0, 0))
     assert as_image(clear).getpixel((0, 0)) == (255, 255, 255)
     assert as_image(np.zeros((1, 1, 4), np.uint8)).getpixel((0, 0)) == (255,) * 3
-    assert as_image(Image.new("LA", (1, 1), (0, 0))).getpixel((0, 0)) == 255
+    for mode in ("LA", "La"):
+        assert as_image(Image.new(mode, (1, 1), (0, 0))).getpixel((0, 0)) == 255
     indexed = Image.new("P", (1, 1), 0)
     indexed.info["transparency"] = 0
     assert as_image(indexed).getpixel((0, 0)) == (255, 255, 255)
