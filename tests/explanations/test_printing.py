@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 import invert_jax as ij
-from tests.small_runs import QUIET
+from tests import small_runs
+from tests.small_runs import QUIET, explain
 
 LONG = (
     "motor vehicle of any kind", "label=automobile or so", "another thing, long to tell"
@@ -187,3 +188,44 @@ def test_markdown_has_no_control_characters(explanations, tmp_path):
     named.export(tmp_path / "labels.md")
     text = (tmp_path / "labels.md").read_text(encoding="utf-8")
     assert all(char.isprintable() for char in text.replace("\n", ""))
+
+
+@pytest.fixture(scope="module")
+def world_labels():
+    """Labels of the layer that the tests of the engine share."""
+    world = small_runs.make_world()
+    names = [f"unit {j}" for j in range(8)]
+    layer = ij.Activations(world.activations, names, layer="encoder/conv")
+    return explain(layer, world.concepts)
+
+
+def test_printing_shows_formula_score_support_and_p(world_labels):
+    lines = str(world_labels).splitlines()
+    assert "encoder/conv" in lines[0] and "8 neurons" in lines[0]
+    of_unit = {line.split()[1]: line for line in lines if "unit" in line}
+    p = f"{world_labels.log10_p[6, 0]:.1f}"
+    assert of_unit["6"].split() == ["unit", "6", "six", "1.0000", "10", p]
+    assert "(the same activation on every sample)" in of_unit["4"]
+    assert "even AND [wide]" in of_unit["3"]
+
+
+def test_printing_shows_names_as_they_are():
+    world = small_runs.make_world()
+    names = list(small_runs.NAMES)
+    names[3], names[9] = "[red]six[/red]", ":dog:"
+    layer = ij.Activations(
+        world.activations, [f"[b]{j}[/b]" for j in range(8)], layer="blocks[/0]"
+    )
+    concepts = ij.Concepts.from_masks(world.masks, names)
+    text = str(explain(layer, concepts))
+    assert "[red]six[/red]" in text
+    assert ":dog:" in text
+    assert "[b]6[/b]" in text
+    assert "blocks[/0]" in text
+
+
+def test_printing_many_neurons_says_how_many_are_not_shown(world_labels):
+    many = world_labels.take(np.arange(50) % 8)
+    lines = str(many).splitlines()
+    assert len(lines) < 30
+    assert "30 more" in lines[-1]
