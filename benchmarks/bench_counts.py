@@ -7,7 +7,6 @@ share of p-values after the search that are at most 1, 5 and 20 %.
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,15 +92,13 @@ def show(record: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    options = timing.options_of(
+        __doc__ or "",
+        samples=(2000, "samples"),
+        neurons=(2000, "neurons of each kind"),
+        draws=(1999, "draws per pattern"),
+        every=(1, "one in so many kinds"),
     )
-    parser.add_argument("--samples", type=int, default=2000)
-    parser.add_argument("--neurons", type=int, default=2000)
-    parser.add_argument("--draws", type=int, default=1999, help="draws per pattern")
-    parser.add_argument("--every", type=int, default=1, help="one in so many kinds")
-    parser.add_argument("--out", type=Path, help="file to add the JSON lines to")
-    options = parser.parse_args()
     record = run(options)
     show(record)
     if options.out:

@@ -15,7 +15,6 @@ that fires on a fifth of the support and on 0.2 % elsewhere. For each strength:
 """
 
 import argparse
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -225,15 +224,13 @@ def show(record: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    options = timing.options_of(
+        __doc__ or "",
+        samples=(10_000, "samples"),
+        neurons=(128, "formulas planted"),
+        draws=(1000, "draws per pattern"),
+        every=(1, "one in so many kinds"),
     )
-    parser.add_argument("--samples", type=int, default=10_000)
-    parser.add_argument("--neurons", type=int, default=128, help="formulas planted")
-    parser.add_argument("--draws", type=int, default=1000, help="draws per pattern")
-    parser.add_argument("--every", type=int, default=1, help="one in so many kinds")
-    parser.add_argument("--out", type=Path, help="file to add the JSON lines to")
-    options = parser.parse_args()
     record = run(options)
     show(record)
     if options.out:

@@ -1,5 +1,6 @@
 """Time, memory and machine of a benchmark run; one JSON line per run."""
 
+import argparse
 import json
 import os
 import platform
@@ -116,6 +117,22 @@ def environment() -> dict[str, Any]:
         "num_cores": os.cpu_count(),
         "load": os.getloadavg()[0],
     }
+
+
+def options_of(question: str, **sizes: tuple[int, str]) -> argparse.Namespace:
+    """The command line of a benchmark: whole numbers, and where to add the record.
+
+    Args:
+        question: Its docstring.
+        sizes: For each option its default, and what it is.
+    """
+    parser = argparse.ArgumentParser(
+        description=question, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, (default, text) in sizes.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=text)
+    parser.add_argument("--out", type=Path, help="file to add the JSON lines to")
+    return parser.parse_args()
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
