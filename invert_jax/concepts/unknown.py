@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from invert_jax.checks import check_choice, listed
 
-UNKNOWN = ("error", "warn", "absent")
+UNKNOWN_CHOICES = ("error", "warn", "absent")
 
 
 def check_unknown(
@@ -38,7 +38,7 @@ def check_unknown(
     nor verified to be absent. unknown="absent" reads them as absent; `select` then
     takes categories that are known of every sample, of which there are none.
     """
-    check_choice("unknown", unknown, UNKNOWN)
+    check_choice("unknown", unknown, UNKNOWN_CHOICES)
     both = present.multiply(absent).tocoo()
     if both.nnz:
         raise ValueError(

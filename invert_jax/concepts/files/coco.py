@@ -14,7 +14,11 @@ from numpy.typing import ArrayLike
 
 from invert_jax.checks import check_choice, checked_sizes, listed
 from invert_jax.concepts.table import Concepts
-from invert_jax.concepts.unknown import UNKNOWN, check_unknown, checked_confidence
+from invert_jax.concepts.unknown import (
+    UNKNOWN_CHOICES,
+    check_unknown,
+    checked_confidence,
+)
 from invert_jax.core.exact import MAX_SAMPLES
 from invert_jax.sample_ids import position_ids
 
@@ -114,7 +118,7 @@ def _check_unknown(
     A category that is annotated in an image, but not all of it, is present there; of
     the cells without a box of it that says nothing.
     """
-    check_choice("unknown", unknown, UNKNOWN)
+    check_choice("unknown", unknown, UNKNOWN_CHOICES)
     if not any(key in image for image in images for key in (_ABSENT, _IN_PART)):
         return
     shape = (len(images), len(vocabulary.column))

@@ -21,7 +21,11 @@ from invert_jax.concepts.tfds.chosen_features import (
 )
 from invert_jax.concepts.tfds.coders import ClassCoder, Confidence, coder_of
 from invert_jax.concepts.tfds.columns import Columns, Gathered, Grid
-from invert_jax.concepts.unknown import UNKNOWN, check_unknown, checked_confidence
+from invert_jax.concepts.unknown import (
+    UNKNOWN_CHOICES,
+    check_unknown,
+    checked_confidence,
+)
 from invert_jax.datasets.images import map_of
 from invert_jax.datasets.tfds.features import (
     Kind,
@@ -162,16 +166,17 @@ def _check_unknown(
     unknown: str, gathered: Sequence[Gathered], denied: Sequence[Gathered]
 ) -> None:
     """Refuse classes that are neither annotated nor verified to be absent."""
-    check_choice("unknown", unknown, UNKNOWN)
+    check_choice("unknown", unknown, UNKNOWN_CHOICES)
     for absent in denied:
+        names = class_names(absent.coder.leaf) or ()
+        denial = absent.columns(Grid()).masks
         for present in gathered:
-            names = class_names(absent.coder.leaf)
-            is_class = present.coder.leaf.kind is Kind.CLASSES
-            if is_class and names and names == class_names(present.coder.leaf):
-                found, denial = (
-                    each.columns(Grid()).masks for each in (present, absent)
-                )
-                check_unknown(unknown, found, denial, names, stacklevel=4)
+            leaf = present.coder.leaf
+            classes = class_names(leaf) if leaf.kind is Kind.CLASSES else None
+            if classes and set(classes) == set(names):
+                in_order = denial[:, [names.index(name) for name in classes]]
+                found = present.columns(Grid()).masks
+                check_unknown(unknown, found, in_order, classes, stacklevel=4)
 
 
 def _gather(

@@ -53,6 +53,20 @@ def test_what_is_unknown_can_be_refused_or_read_as_absent(lvis):
         from_tfds(lvis, "train", unknown="no", progress=False)
 
 
+def test_classes_are_known_by_their_names_whatever_their_order(tmp_path):
+    features = f.FeaturesDict(
+        {
+            "negative": f.Sequence(f.ClassLabel(names=NAMES[::-1])),
+            "objects": f.Sequence({"label": f.ClassLabel(names=NAMES)}),
+        }
+    )
+    # A dog, and no cat: of the car nothing is known.
+    records = [record_of(negative=[1], objects__label=[DOG])]
+    path = by_hand(tmp_path / "1.0.0", features, records)
+    with pytest.warns(UserWarning, match=r"1 of 3 pairs .* such as .*'dog', .*'cat'"):
+        from_tfds(path, "train", progress=False)
+
+
 @pytest.mark.parametrize("name", ["neg_category_ids", "not_exhaustive_category_ids"])
 def test_a_list_of_what_is_absent_cannot_be_named(lvis, name):
     with pytest.raises(ValueError, match=f"names '{name}', which lists classes that"):
