@@ -49,6 +49,9 @@ def results():
     tokens = [acts.Batch(images[..., 0], where=np.tri(40, 4, dtype=bool))]
     quiet = {"progress": False}
     conv = acts.collect(linen, [images], variables=variables, **quiet)["conv"]
+    kept = acts.collect(
+        linen, [images], variables=variables, store=sys.argv[2], **quiet
+    )["conv"]
     unit = acts.collect(convolution, [images], **quiet)["output"]
     pools = [
         acts.collect(lambda x: {"x": x}, tokens, pool=pool, **quiet)["x"]
@@ -58,7 +61,7 @@ def results():
     made = [acts.project(layer, np.eye(3)[:2]), acts.encode(layer, np.ones((3, 2)))]
     arrays = [found.scores, found.with_null(null).p_search, held_out.scores,
               ij.auroc(values, masks), ij.auroc(values.astype(float), masks),
-              conv, unit, *pools, *made]
+              conv, kept, unit, *pools, *made]
     return [np.asarray(array) for array in arrays]
 
 before = results()
@@ -69,14 +72,14 @@ for index, (one, other) in enumerate(zip(before, results(), strict=True)):
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_the_settings_of_the_user_change_nothing(setting):
+def test_the_settings_of_the_user_change_nothing(setting, tmp_path):
     environment = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
     done = subprocess.run(
-        [sys.executable, "-c", WORK, SETTINGS[setting]],
+        [sys.executable, "-c", WORK, SETTINGS[setting], str(tmp_path / "acts")],
         env=environment,
         capture_output=True,
         text=True,

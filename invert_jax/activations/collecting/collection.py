@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import PyTree
 
 from invert_jax.activations.array import Activations
@@ -195,9 +196,18 @@ def _traced(
 ) -> tuple[tuple[Numbers, ...], str]:
     """Shapes and fingerprint of the program, whatever the size of the batches."""
 
-    def of(size: int) -> tuple[tuple[Numbers, ...], str]:
+    def seen(size: int) -> tuple[tuple[Numbers, ...], str]:
         args = (state, *abstract((first.inputs, first.where), size))
         return jax.eval_shape(program, *args), program_fingerprint(program, *args)
+
+    def of(size: int) -> tuple[tuple[Numbers, ...], str]:
+        try:
+            # The mesh that the user has set is no part of what is computed.
+            with jax.set_mesh(Mesh(np.empty((), object), ())):
+                return seen(size)
+        except Exception:
+            # A model that names the axes of a mesh.
+            return seen(size)
 
     try:
         return of(2)
