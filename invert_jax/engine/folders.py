@@ -120,10 +120,18 @@ def output_folders(
     names = {layer: folder_name(layer) for layer in layers}
     # "a/b" and "a.b", say; and some disks tell no "A" from "a".
     counts = Counter(name.casefold() for name in names.values())
-    return {
-        layer: folder / (name if counts[name.casefold()] == 1 else _told(layer, name))
+    told = {
+        layer: name if counts[name.casefold()] == 1 else _told(layer, name)
         for layer, name in names.items()
     }
+    layer_of: dict[str, str] = {}
+    for layer, name in told.items():
+        if (other := layer_of.setdefault(name.casefold(), layer)) != layer:
+            raise ValueError(
+                "`activations` must name layers whose folders differ; got "
+                f"{other!r} and {layer!r}, both {name!r}. Rename one of them."
+            )
+    return {layer: folder / name for layer, name in told.items()}
 
 
 def folder_name(layer: str) -> str:

@@ -14,6 +14,7 @@ import scipy.sparse
 
 import invert_jax as ij
 from invert_jax.core.statistics.mannwhitney import log10_mannwhitney
+from invert_jax.engine.folders import output_folders
 from invert_jax.engine.resuming import Parts
 from invert_jax.settings import SearchSettings
 from tests import small_runs
@@ -49,6 +50,12 @@ def test_layers_whose_names_are_alike_do_not_share_a_folder(tmp_path):
     found = explain(layers, world.concepts, options=options)
     saved = [ij.Explanations.load(path) for path in (tmp_path / "out").iterdir()]
     assert sorted(each.layer for each in saved) == sorted(found)
+
+
+def test_layers_that_would_share_a_folder_all_the_same_are_refused(tmp_path):
+    told = output_folders(tmp_path / "out", {"a/b": 0, "a.b": 0})["a/b"].name
+    with pytest.raises(ValueError, match=r"'a/b' and '.*', both .*Rename one"):
+        output_folders(tmp_path / "out", {"a/b": 0, "a.b": 0, told: 0})
 
 
 def test_a_folder_named_like_ours_keeps_what_is_not_ours(tmp_path):
