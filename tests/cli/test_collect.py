@@ -13,6 +13,7 @@ import pytest
 
 from invert_jax import Explanations
 from invert_jax.activations import open_store
+from invert_jax.activations.collecting import store_layout
 from invert_jax.cli import main
 from invert_jax.concepts import tfds_batches
 from tests.datasets.tfds.prepared_datasets import NUM_EXAMPLES, prepared
@@ -279,7 +280,9 @@ def run(*words):
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
-def test_a_killed_collection_goes_on_and_is_explained(project, capsys):
+def test_a_killed_collection_goes_on_and_is_explained(project, capsys, monkeypatch):
+    # What `mine` sets, it sets in this process too.
+    monkeypatch.setattr(store_layout, "MOST_SAMPLES", 32)
     (project / "mine.py").write_text(NETWORK + KILLING)
     command = ("collect", "mine:make", "-q", "-o", "acts")
 

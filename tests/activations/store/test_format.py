@@ -161,7 +161,8 @@ def test_a_store_that_goes_on_gets_the_digests_it_lacked(inputs, tmp_path):
     (tmp_path / RECORD).write_text(json.dumps(fields))
     assert_same(gather(inputs, tmp_path), gather(inputs))
     record = read_record(open_root(tmp_path), tmp_path)
-    assert record is not None and len(record.id_digests["samples"]) == 2
+    assert record is not None and record.id_parts["samples"] == [50, 100]
+    assert len(record.id_digests["samples"]) == 2
 
 
 def test_a_block_of_neurons_touches_one_piece_of_each_file(tmp_path, monkeypatch):
