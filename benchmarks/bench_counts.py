@@ -92,17 +92,15 @@ def show(record: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    options = timing.options_of(
+    timing.run_from_command_line(
         __doc__ or "",
+        run,
+        show,
         samples=(2000, "samples"),
         neurons=(2000, "neurons of each kind"),
         draws=(1999, "draws per pattern"),
         every=(1, "one in so many kinds"),
     )
-    record = run(options)
-    show(record)
-    if options.out:
-        timing.append_line(options.out, record)
 
 
 if __name__ == "__main__":

@@ -224,17 +224,15 @@ def show(record: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    options = timing.options_of(
+    timing.run_from_command_line(
         __doc__ or "",
+        run,
+        show,
         samples=(10_000, "samples"),
         neurons=(128, "formulas planted"),
         draws=(1000, "draws per pattern"),
         every=(1, "one in so many kinds"),
     )
-    record = run(options)
-    show(record)
-    if options.out:
-        timing.append_line(options.out, record)
 
 
 if __name__ == "__main__":

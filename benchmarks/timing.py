@@ -119,11 +119,18 @@ def environment() -> dict[str, Any]:
     }
 
 
-def options_of(question: str, **sizes: tuple[int, str]) -> argparse.Namespace:
-    """The command line of a benchmark: whole numbers, and where to add the record.
+def run_from_command_line(
+    question: str,
+    run: Callable[[argparse.Namespace], dict[str, Any]],
+    show: Callable[[dict[str, Any]], None],
+    **sizes: tuple[int, str],
+) -> None:
+    """Run a benchmark whose options are whole numbers, show its record and add it.
 
     Args:
-        question: Its docstring.
+        question: The docstring of the benchmark.
+        run: Makes the record, given the options.
+        show: Prints it.
         sizes: For each option its default, and what it is.
     """
     parser = argparse.ArgumentParser(
@@ -132,7 +139,11 @@ def options_of(question: str, **sizes: tuple[int, str]) -> argparse.Namespace:
     for name, (default, text) in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=default, help=text)
     parser.add_argument("--out", type=Path, help="file to add the JSON lines to")
-    return parser.parse_args()
+    options = parser.parse_args()
+    record = run(options)
+    show(record)
+    if options.out:
+        append_line(options.out, record)
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:

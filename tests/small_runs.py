@@ -43,6 +43,11 @@ class World(NamedTuple):
     def concepts(self):
         return ij.Concepts.from_masks(self.masks, NAMES)
 
+    @property
+    def layer(self):
+        names = [f"unit {j}" for j in range(8)]
+        return ij.Activations(self.activations, names, layer="encoder/conv")
+
 
 def make_world(seed=0):
     """Overlapping, nested, disjoint, complementary, repeated and constant concepts.

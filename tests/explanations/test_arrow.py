@@ -11,9 +11,7 @@ from tests.small_runs import explain
 @pytest.fixture(scope="module")
 def explanations():
     world = small_runs.make_world()
-    names = [f"unit {j}" for j in range(8)]
-    layer = ij.Activations(world.activations, names, layer="encoder/conv")
-    return explain(layer, world.concepts)
+    return explain(world.layer, world.concepts)
 
 
 COLUMNS = [

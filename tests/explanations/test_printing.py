@@ -194,9 +194,7 @@ def test_markdown_has_no_control_characters(explanations, tmp_path):
 def world_labels():
     """Labels of the layer that the tests of the engine share."""
     world = small_runs.make_world()
-    names = [f"unit {j}" for j in range(8)]
-    layer = ij.Activations(world.activations, names, layer="encoder/conv")
-    return explain(layer, world.concepts)
+    return explain(world.layer, world.concepts)
 
 
 def test_printing_shows_formula_score_support_and_p(world_labels):
