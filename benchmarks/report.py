@@ -183,13 +183,97 @@ def counts_table(record: dict[str, Any]) -> str:
     )
 
 
-def counted(count: int, name: str) -> str:
+def start_table(record: dict[str, Any]) -> str:
+    """The phases up to the first answer, their goals, and the calls of other doors."""
+    trees = " against ".join(" ".join(tree) for tree in record["trees"].items())
+    parts = [
+        f"### start: {trees}; {counted(record['num_pairs'], 'process', 'processes')} "
+        "of each kind, one of a session",
+        machine_of(record),
+        "",
+    ]
+    explained = [run for run in record["runs"] if run["door"] == "explain"]
+    others = [run for run in record["runs"] if run["door"] != "explain"]
+    for run in explained:
+        parts += [f"#### {start_of(run)}", "", phases_table(run), ""]
+    if explained:
+        parts += [start_goals_table(explained), ""]
+    if others:
+        parts += [calls_table(others), ""]
+    return "\n".join(parts)
+
+
+def phases_table(run: dict[str, Any]) -> str:
+    """The phases of the processes of each tree, and new over old."""
+    whole = "trace + lower + compile"
+    steps = {
+        "import jax": "import jax",
+        "import invert_jax": "import invert_jax",
+        whole: f"first: {whole}",
+        **{f"- {phase}": f"first: {phase}" for phase in whole.split(" + ")},
+        "run": "second: call",
+        "everything else": "everything else",
+        "to the first answer": "to the first answer",
+    }
+    trees, rows = run["seconds"], []
+    for title, step in steps.items():
+        of_trees = [trees[name][step] for name in trees]
+        cells = [f"{of[clock]:,.3f}" for of in of_trees for clock in ("wall", "cpu")]
+        ratios = [f"{ratio:.2f}" for ratio in run["ratios"].get(step, {}).values()]
+        rows.append((title, *cells, *(ratios or [""] * 2 * (len(trees) > 1))))
+    titles = [f"{name} {clock} s" for name in trees for clock in ("wall", "CPU")]
+    header = ("step", *titles, *["new/old", "by CPU"] * (len(trees) > 1))
+    return markdown(header, rows)
+
+
+def start_goals_table(runs: Sequence[dict[str, Any]]) -> str:
+    """Each goal, and whether it is reached by either clock."""
+    rows = []
+    for run in runs:
+        for goal, found in run["goals"].items():
+            limit = found["at most"]
+            values = [
+                f"{found[clock]:.2f} {'reached' if found[clock] <= limit else 'missed'}"
+                for clock in ("wall", "cpu")
+            ]
+            rows.append((f"{goal} ({start_of(run)})", f"≤ {limit:g}", *values))
+    return markdown(("goal", "", "wall", "CPU"), rows)
+
+
+def calls_table(runs: Sequence[dict[str, Any]]) -> str:
+    """Processor seconds of each call, those of compiling, and how many programs."""
+    rows = []
+    for run in runs:
+        for call in next(iter(run["counts"].values())):
+            cells, ratios = [], []
+            for name, counts in run["counts"].items():
+                seconds = run["seconds"][name]
+                compiling = seconds[f"{call}: trace + lower + compile"]["cpu"]
+                cells += [f"{seconds[f'{call}: call']['cpu']:,.3f}", f"{compiling:.3f}"]
+                cells += [f"{counts[call][of]:g}" for of in ("programs", "long")]
+            if len(run["counts"]) > 1:
+                ratios = [f"{run['ratios'][f'{call}: call']['cpu']:.2f}"]
+            rows.append((f"{start_of(run)}: {call}", *cells, *ratios))
+    columns = ("CPU s", "compiling", "programs", "> 0.5 s")
+    trees = list(runs[0]["counts"])
+    titles = [f"{name} {column}" for name in trees for column in columns]
+    return markdown(("call", *titles, *["new/old"] * (len(trees) > 1)), rows)
+
+
+def start_of(run: dict[str, Any]) -> str:
+    """Of what door, table and cache a process was."""
+    cache = "cache" if run["cached"] else "cold"
+    size = f"{run['num_samples']:,} x {run['num_concepts']:,}"
+    return f"{run['door']}, {size}, {cache}"
+
+
+def counted(count: int, name: str, plural: str = "") -> str:
     """A number of things.
 
     >>> counted(1, "tie pattern"), counted(2, "tie pattern")
     ('1 tie pattern', '2 tie patterns')
     """
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
+    return f"{count:,} {name if count == 1 else plural or f'{name}s'}"
 
 
 def seconds_of(timing: dict[str, float]) -> tuple[str, str, str]:
@@ -262,6 +346,7 @@ def main() -> None:
         "null figure": null_figure_table,
         "truth": truth_table,
         "counts": counts_table,
+        "start": start_table,
     }
     for path in parser.parse_args().files:
         for line in path.read_text(encoding="utf-8").splitlines():
