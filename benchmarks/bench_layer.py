@@ -53,6 +53,8 @@ GOALS = {
     "peak_gib": 2.0,
 }
 NEURONS_TOGETHER = 64
+# Of the products of the floor, where they are fastest.
+NEURONS_PER_PRODUCT = 256
 
 
 class Prepared(NamedTuple):
@@ -262,13 +264,14 @@ def time_products(num_neurons: int, prepared: Prepared) -> dict[str, Timing]:
     """As many float32 products as the search needs, by the faster of NumPy and XLA.
 
     Each member of each step takes one row per limb of the sums and one for the counts;
-    step 1 has one member.
+    step 1 has one member. Nothing is filled up.
     """
-    layout = prepared.plan.blocks.layout
-    num_rows = layout.num_chunks * layout.rows_per_chunk
-    num_concepts = len(prepared.job.searched.columns)
+    searched = prepared.job.searched
+    assert searched.table is not None
+    num_rows, num_concepts = searched.table.num_rows, len(searched.columns)
+    num_columns = prepared.plan.blocks.layout.num_limbs + 1
     masks = np.ones((num_rows, num_concepts), np.float32)
-    left = np.ones((prepared.plan.size * (layout.num_limbs + 1), num_rows), np.float32)
+    left = np.ones((NEURONS_PER_PRODUCT * num_columns, num_rows), np.float32)
     device_masks, device_left = jnp.asarray(masks), jnp.asarray(left)
     multiply = jax.jit(jnp.matmul)
 
@@ -279,8 +282,7 @@ def time_products(num_neurons: int, prepared: Prepared) -> dict[str, Timing]:
     by_xla()
     once = {name: measure(way, repeats=3)[0].wall for name, way in ways.items()}
     fastest = min(once, key=lambda name: once[name])
-    num_blocks = -(-num_neurons // prepared.plan.size)
-    num_products = num_blocks * num_members()
+    num_products = -(-num_neurons // NEURONS_PER_PRODUCT) * num_members()
     whole, _ = measure(lambda: [ways[fastest]() for _ in range(num_products)])
     return {"d: products": whole}
 
