@@ -7,6 +7,7 @@ float32 matrix product of thousands of them with a mask of zeros and ones is exa
 functions work element by element on arrays of any shape.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ LOW_BITS = 2 * LIMB_BITS
 LOW_MASK = (1 << LOW_BITS) - 1
 # The sign bit of a quotient's words stays clear, so that they compare as int32.
 WORD_BITS = 31
+# Of products that are compared: four products of digits stay within int32.
+DIGIT_BITS, NUM_DIGITS = 12, 4
+DIGIT_MASK = (1 << DIGIT_BITS) - 1
 # A TPU makes a float32 product of bfloat16 parts whose sums exceed the whole by up to
 # one part in 256; below this many samples they too stay within the 24 exact bits.
 MAX_SAMPLES = 16_000_000
@@ -35,8 +39,8 @@ class Wide(NamedTuple):
         low: The lower part; in [0, 2**22) where normalized.
     """
 
-    high: Int[Array, "..."]
-    low: Int[Array, "..."]
+    high: Int[Array | np.ndarray, "..."]
+    low: Int[Array | np.ndarray, "..."]
 
 
 def plus(a: Wide, b: Wide) -> Wide:
@@ -83,7 +87,9 @@ def to_float32(a: Wide) -> Float[Array, "..."]:
     return high + a.low.astype(jnp.float32)
 
 
-def product(a: Int[Array, "..."], b: Int[Array, "..."]) -> Wide:
+def product(
+    a: Int[Array | np.ndarray, "..."], b: Int[Array | np.ndarray, "..."]
+) -> Wide:
     """The product of integers in [0, 2**24), normalized.
 
     >>> wide = product(jnp.array([10_000_000]), jnp.array([9_999_999]))
@@ -101,6 +107,52 @@ def product(a: Int[Array, "..."], b: Int[Array, "..."]) -> Wide:
     )
 
 
+class Fraction(NamedTuple):
+    """The quotients of two integers, in [0, 2].
+
+    Attributes:
+        numerator: Normalized.
+        denominator: Normalized, positive, below 2**46.
+    """
+
+    numerator: Wide
+    denominator: Wide
+
+
+def compare(a: Fraction, b: Fraction) -> Int[Array, "..."]:
+    """The sign of a - b, exact: that of the difference of the products across.
+
+    Their digits of 12 bits make sums of four products, which int32 holds.
+
+    >>> one, two, three = (Wide(jnp.int32(0), jnp.int32(n)) for n in (1, 2, 3))
+    >>> half, third = Fraction(one, two), Fraction(one, three)
+    >>> int(compare(half, third)), int(compare(third, half)), int(compare(half, half))
+    (1, -1, 0)
+    """
+    a_over, a_under = _digits(a.numerator), _digits(a.denominator)
+    b_over, b_under = _digits(b.numerator), _digits(b.denominator)
+    places = range(NUM_DIGITS)
+    carry, rest = jnp.int32(0), jnp.int32(0)
+    for place in range(2 * NUM_DIGITS - 1):
+        for i in places:
+            if place - i in places:
+                carry += a_over[i] * b_under[place - i] - b_over[i] * a_under[place - i]
+        rest |= carry & DIGIT_MASK
+        carry >>= DIGIT_BITS
+    return jnp.where(carry < 0, -1, jnp.sign(carry | rest))
+
+
+def _digits(a: Wide) -> tuple[Int[Array | np.ndarray, "..."], ...]:
+    """Digits of 12 bits of integers below 2**47, least significant first."""
+    upper = LOW_BITS - DIGIT_BITS
+    return (
+        a.low & DIGIT_MASK,
+        (a.low >> DIGIT_BITS) | ((a.high & 3) << upper),
+        (a.high >> 2) & DIGIT_MASK,
+        a.high >> (2 + DIGIT_BITS),
+    )
+
+
 def num_quotient_words(num_samples: int) -> int:
     """Words after which quotients of different rank sums are sure to differ.
 
@@ -115,9 +167,7 @@ def num_quotient_words(num_samples: int) -> int:
     return -(-needed_bits // WORD_BITS)
 
 
-def quotient(
-    numerator: Wide, denominator: Wide, *, num_words: int
-) -> tuple[Int[Array, "..."], ...]:
+def quotient(fraction: Fraction, *, num_words: int) -> Int[Array, "words ..."]:
     """The binary digits of numerator / denominator, for a quotient in [0, 2].
 
     Long division, one bit at a time. Compared word by word, the quotients are in the
@@ -125,13 +175,13 @@ def quotient(
     `num_quotient_words` of them.
 
     Args:
-        numerator: Normalized, in [0, 2 * denominator].
-        denominator: Normalized, positive.
+        fraction: What to divide.
         num_words: How many words of 31 bits to compute.
 
     Returns:
-        `num_words` arrays of int32 in [0, 2**31), the most significant first.
+        In [0, 2**31), the most significant word first.
     """
+    numerator, denominator = fraction
 
     def next_bit(_, state):
         remainder, word = state
@@ -141,14 +191,12 @@ def quotient(
         doubled = normalize(Wide(kept.high * 2, kept.low * 2))
         return doubled, word * 2 + fits.astype(jnp.int32)
 
-    words = []
-    remainder = numerator
-    for _ in range(num_words):
+    def next_word(remainder, _):
         start = (remainder, jnp.zeros_like(numerator.high))
         bounds = jnp.int32(0), jnp.int32(WORD_BITS)
-        remainder, word = lax.fori_loop(*bounds, next_bit, start)
-        words.append(word)
-    return tuple(words)
+        return lax.fori_loop(*bounds, next_bit, start)
+
+    return lax.scan(next_word, numerator, length=num_words)[1]
 
 
 def to_limbs(values: Int[np.ndarray, "..."], *, num_limbs: int) -> np.ndarray:
@@ -172,7 +220,9 @@ def to_limbs(values: Int[np.ndarray, "..."], *, num_limbs: int) -> np.ndarray:
     return limbs
 
 
-def from_limbs(limbs: Int[Array, "limbs ..."]) -> Wide:
+def from_limbs(
+    limbs: Int[Array, "limbs ..."] | Sequence[Int[Array, "..."]],
+) -> Wide:
     """Sums of limbs put together, normalized; up to four limbs.
 
     Args:

@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.search import packing
+from invert_jax.core.search.layout import choose_layout
 from invert_jax.engine.programs import BY_NEURON, EVERYWHERE, Program
 from invert_jax.engine.ranked import Block, Ranker
 from invert_jax.pipeline import started_ahead
@@ -20,8 +21,11 @@ from invert_jax.pipeline import started_ahead
 T = TypeVar("T")
 
 # Larger blocks gain nothing on a CPU, whose caches they leave.
-LARGEST_CPU_BLOCK = 256
+CPU_BLOCK = 64
 LARGEST_BLOCK = 4096
+# Rows times concepts of a table of which a CPU searches a whole block in less than a
+# tenth of a second, so that it matters little how many of its neurons only fill it.
+LARGE_TABLE = 1 << 20
 
 
 class Blocks:
@@ -34,11 +38,20 @@ class Blocks:
         devices: Sequence[jax.Device] | None,
         negative: bool = False,
     ):
-        self.layout = packing.choose_layout(concepts.row_counts)
         self.mesh = Mesh(np.array(devices or jax.local_devices()), ("neurons",))
+        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
+        self.layout = choose_layout(
+            concepts.row_counts,
+            concepts.num_concepts,
+            on_cpu=on_cpu,
+        )
         table = packing.pack(concepts.rows, concepts.row_counts, self.layout)
-        self.table = jax.device_put(table, NamedSharding(self.mesh, EVERYWHERE))
+        self.table = self.on_devices(table)
         self.ranker = Ranker(concepts, self.layout, self.mesh, negative=negative)
+
+    def on_devices(self, shared: T) -> T:
+        """Arrays that every device has whole."""
+        return jax.device_put(shared, NamedSharding(self.mesh, EVERYWHERE))
 
     def shape(self, size: int) -> tuple[int, ...]:
         """What the programs of blocks of a size are compiled for."""
@@ -47,8 +60,7 @@ class Blocks:
     def size(self, num_neurons: int, *, beam: int, listed: int, budget: int) -> int:
         """Neurons of a block: what fits into the budget beside the table.
 
-        A multiple of the devices; for small jobs a power of two of them, so that few
-        programs are compiled.
+        A multiple of the devices.
 
         Args:
             num_neurons: Neurons in all.
@@ -56,27 +68,42 @@ class Blocks:
             listed: Supports that are compared at a time.
             budget: Bytes.
         """
-        num_chunks, num_concepts, num_words = self.table.words.shape
-        columns = self.layout.num_limbs + 1
+        num_concepts, num_chunks, num_words = self.table.words.shape
+        num_limbs, chunk = self.layout.num_limbs, self.layout.rows_per_chunk
+        columns = num_limbs + 1
         # On a device the sort and its ties hold many arrays of all samples at once.
         sample_numbers = (4 if self.ranker.on_cpu else 16) * len(
             self.ranker.row_of_sample
         )
-        weight_numbers = 4 * num_chunks * columns * self.layout.rows_per_chunk
-        pair_numbers = beam * num_concepts * (2 * columns + 16)
-        masked_numbers = beam * columns * self.layout.rows_per_chunk
+        weight_numbers = 4 * num_chunks * num_limbs * chunk
+        pair_numbers = beam * num_concepts * (2 * columns + 24)
+        masked_numbers = (beam + 2 * columns) * chunk
         word_numbers = 4 * (listed + 2 * beam) * num_chunks * num_words
         bytes_per_neuron = 4 * (
             sample_numbers + weight_numbers + pair_numbers + masked_numbers
             + word_numbers
         )  # fmt: skip
-        unpacked = 4 * num_concepts * self.layout.rows_per_chunk
+        unpacked = 4 * num_concepts * chunk
         left = budget - unpacked - sum(part.nbytes for part in self.table)
         per_device = -(-num_neurons // self.mesh.size)
-        wanted = 1 << (per_device - 1).bit_length()
-        largest = LARGEST_CPU_BLOCK if self.ranker.on_cpu else LARGEST_BLOCK
         fits = max(0, left) // bytes_per_neuron // self.mesh.size
-        return self.mesh.size * max(1, min(fits, largest, wanted))
+        return self.mesh.size * max(1, min(fits, self._wanted(per_device)))
+
+    def _wanted(self, num_neurons: int) -> int:
+        """Neurons of a block on a device that searches so many.
+
+        As many as are fastest, whatever the number, so that layers share a program; but
+        no more of a large table than needed.
+        """
+        num_concepts, num_chunks, _ = self.table.words.shape
+        if not self.ranker.on_cpu:
+            power_of_two = 1 << (num_neurons - 1).bit_length()
+            return min(LARGEST_BLOCK, max(CPU_BLOCK, power_of_two))
+        table_size = num_concepts * num_chunks * self.layout.rows_per_chunk
+        if table_size <= LARGE_TABLE:
+            return CPU_BLOCK
+        num_blocks = -(-num_neurons // CPU_BLOCK)
+        return -(-num_neurons // (4 * num_blocks)) * 4
 
     def run(
         self, program: Program, blocks: Iterable[tuple[Block, T]]

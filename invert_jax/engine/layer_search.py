@@ -17,11 +17,10 @@ from invert_jax.activations.array import Activations
 from invert_jax.concepts.synonyms import Searched
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import exact
-from invert_jax.core.search.beam import PAD
-from invert_jax.core.search.search import Found
+from invert_jax.core.search.beam import PAD, formulas_of
 from invert_jax.core.statistics.tie_patterns import NUM_GROUPS
 from invert_jax.engine import resuming
-from invert_jax.engine.blocks import LARGEST_CPU_BLOCK
+from invert_jax.engine.blocks import CPU_BLOCK
 from invert_jax.engine.holdout_scores import held_out_scores
 from invert_jax.engine.holdout_split import Split
 from invert_jax.engine.plan import plan_search
@@ -108,7 +107,7 @@ class Job:
 
     def _find_constants(self, keep: Keep) -> None:
         """Nothing but which neurons are constant, where no formula is possible."""
-        for start, block in self._read(LARGEST_CPU_BLOCK):
+        for start, block in self._read(CPU_BLOCK):
             keep(start, {"is_constant": (block == block[:1]).all(0)})
 
     def _search(self, table: Concepts, parts: Parts, keep: Keep) -> None:
@@ -138,16 +137,21 @@ class Job:
     def _read(self, size: int) -> Iterator[tuple[int, np.ndarray]]:
         return read_blocks(self.layer, self.neurons, self.samples, size)
 
-    def arrays_of(self, found: Found, ties: Ties) -> dict[str, np.ndarray]:
+    def arrays_of(
+        self, numbers: Int[np.ndarray, "neurons steps beam columns"], ties: Ties
+    ) -> dict[str, np.ndarray]:
         """What was found, in terms of the whole concept table."""
-        sums = exact.to_int64(found.sums)
-        column, negated = np.divmod(np.asarray(found.literals), 2)
-        literals = 2 * self.searched.columns[np.maximum(column, 0)] + negated
+        found = formulas_of(numbers)
         filled = found.num_positives > 0
+        lengths = np.where(filled, found.lengths, 0)
+        sums = np.where(filled, exact.to_int64(found.sums), 0)
+        column, negated = np.divmod(found.literals, 2)
+        literals = 2 * self.searched.columns[np.maximum(column, 0)] + negated
+        is_literal = np.arange(literals.shape[-1]) < lengths[..., None]
         return {
-            "literals": np.where(found.literals == PAD, PAD, literals),
+            "literals": np.where(is_literal, literals, PAD),
             "operators": np.where(filled, found.operators, 0),
-            "lengths": np.where(filled, found.lengths, 0),
+            "lengths": lengths,
             "rank_sums": -sums if self.settings.sign == "negative" else sums,
             "supports": np.asarray(found.num_positives),
             **ties._asdict(),

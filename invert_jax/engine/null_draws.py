@@ -15,6 +15,7 @@ from invert_jax import disk
 from invert_jax.concepts.synonyms import searched_columns
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import exact, randomness
+from invert_jax.core.search.beam import formulas_of
 from invert_jax.core.statistics import permutations, tie_patterns
 from invert_jax.engine.plan import Plan, plan_search
 from invert_jax.engine.ranked import Block
@@ -99,12 +100,14 @@ class Drawing:
         plan = plan_search(table, self.settings, self.options, count=self.num_draws)
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             blocks = self._meaningless(pattern, plan, threads)
-            for best, start in plan.blocks.run(plan.program, blocks):
-                best_sums = exact.to_int64(best.sums)[:, :, 0]
+            for numbers, start in plan.blocks.run(plan.program, blocks):
+                best = formulas_of(numbers[:, :, 0])
+                filled = best.num_positives > 0
+                best_sums = np.where(filled, exact.to_int64(best.sums), 0)
                 stop = start + len(best_sums)
                 negative = self.settings.sign == "negative"
                 sums[start:stop] = -best_sums if negative else best_sums
-                supports[start:stop] = best.num_positives[:, :, 0]
+                supports[start:stop] = best.num_positives
                 step(stop - start)
         return found
 

@@ -2,8 +2,10 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from invert_jax.concepts.table import Concepts
-from invert_jax.core.search.limits import Limits
+from invert_jax.core.search.limits import Bounds, Limits
 from invert_jax.engine.blocks import Blocks
 from invert_jax.engine.programs import Program, search_program
 from invert_jax.settings import Options, SearchSettings
@@ -36,17 +38,17 @@ def plan_search(
     """
     smallest, largest = settings.bounds(table.num_samples)
     literals = settings.num_literals
+    usable = table.num_concepts if literals is None else literals // 2
+    numbers = (table.num_samples, smallest, largest, min(usable, table.num_concepts))
     limits = Limits(
-        num_samples=table.num_samples,
-        min_positives=smallest,
-        max_positives=largest,
         max_length=settings.max_length,
         beam_size=settings.beam_size,
-        num_usable=None if literals is None else literals // 2,
+        is_narrowed=usable < table.num_concepts,
     )
     blocks = Blocks(
         table, devices=options.devices, negative=settings.sign == "negative"
     )
+    bounds = blocks.on_devices(Bounds(*(np.int32(number) for number in numbers)))
     size = blocks.size(
         count,
         beam=limits.beam_size,
@@ -56,4 +58,4 @@ def plan_search(
     program = search_program(
         blocks.mesh, settings.how_to_score, limits, blocks.shape(size)
     )
-    return Plan(blocks, program, size)
+    return Plan(blocks, lambda *block: program(*block, bounds), size)

@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from invert_jax.core import exact, ranking
 from invert_jax.core.objectives.objective import Objective
 from invert_jax.core.search import packing
+from invert_jax.core.search.layout import Layout
 from invert_jax.core.search.limits import Limits
-from invert_jax.core.search.search import Found, search
+from invert_jax.core.search.search import search
 
 BY_NEURON = PartitionSpec("neurons")
 EVERYWHERE = PartitionSpec()
@@ -38,12 +39,8 @@ def search_program(
     """
     del shape
 
-    def search_one(weights, is_active, table) -> Found:
-        return search(
-            weights, table, objective=objective, limits=limits, is_active=is_active
-        )
-
-    return _by_neuron(search_one, mesh)
+    searched = partial(search, objective=objective, limits=limits)
+    return _over_devices(searched, mesh, of_neurons=2, shared=2)
 
 
 @lru_cache(maxsize=KEPT)
@@ -51,29 +48,34 @@ def concept_sums_program(mesh: Mesh, shape: tuple[int, ...]) -> Program:
     """The jitted sums of the weights over each concept; see `search_program`."""
     del shape
 
-    def sum_one(weights, is_active, table) -> exact.Wide:
-        del is_active
-        everywhere = jnp.expand_dims(table.filled, 1)
-        sums, _ = packing.sums_of_both(everywhere, weights, table)
-        return jax.tree.map(lambda part: part[0], sums)
+    return _over_devices(concept_sums, mesh, of_neurons=2, shared=1)
 
-    return _by_neuron(sum_one, mesh)
+
+def concept_sums(
+    weights: Float[Array, "neurons chunks limbs rows"],
+    is_active: Bool[Array, " neurons"],
+    table: packing.ConceptTable,
+) -> exact.Wide:
+    """Sums of the weights of some neurons over each concept."""
+    del is_active
+    return packing.measure_of(packing.sums_of_concepts(weights, table)).sums
 
 
 @lru_cache(maxsize=KEPT)
 def rank_program(
-    mesh: Mesh, layout: packing.Layout, *, num_rows: int, negative: bool
+    mesh: Mesh, layout: Layout, *, num_rows: int, negative: bool
 ) -> Callable[..., tuple[Array, Array, Array]]:
     """The jitted ranks of a block; takes activations and the row of each sample."""
     rank = partial(rank_rows, layout=layout, num_rows=num_rows, negative=negative)
-    return _by_neuron(rank, mesh, of_neurons=1)
+    together = jax.vmap(rank, in_axes=(0, None))
+    return _over_devices(together, mesh, of_neurons=1, shared=1)
 
 
 def rank_rows(
     activations: Shaped[Array, " samples"],
     row_of_sample: Int[Array, " samples"],
     *,
-    layout: packing.Layout,
+    layout: Layout,
     num_rows: int,
     negative: bool,
 ) -> tuple[Float[Array, "chunks limbs rows"], Int[Array, "3 2 parts"], Int[Array, "2"]]:
@@ -94,19 +96,15 @@ def rank_rows(
     return chunks.swapaxes(0, 1), ranking.device_square_sums(midranks), tied
 
 
-def _by_neuron(function: Callable, mesh: Mesh, *, of_neurons: int = 2) -> Program:
-    """`function` of one neuron, for all neurons of a block, over the devices.
-
-    Args:
-        function: Takes arrays of a neuron, and last what all neurons share.
-        mesh: The devices.
-        of_neurons: Number of the former.
-    """
+def _over_devices(
+    function: Callable, mesh: Mesh, *, of_neurons: int, shared: int
+) -> Program:
+    """`function` of some neurons, for all neurons of a block."""
     return jax.jit(
         jax.shard_map(
-            jax.vmap(function, in_axes=(*[0] * of_neurons, None)),
+            function,
             mesh=mesh,
-            in_specs=(*[BY_NEURON] * of_neurons, EVERYWHERE),
+            in_specs=(*[BY_NEURON] * of_neurons, *[EVERYWHERE] * shared),
             out_specs=BY_NEURON,
             check_vma=False,
         )

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import exact, ranking
 from invert_jax.core.search import packing
+from invert_jax.core.search.layout import Layout
 from invert_jax.core.statistics import tie_patterns
 from invert_jax.engine.programs import BY_NEURON, EVERYWHERE, rank_program
 
@@ -61,7 +62,7 @@ class Ranker:
     """
 
     def __init__(
-        self, concepts: Concepts, layout: packing.Layout, mesh: Mesh, *, negative: bool
+        self, concepts: Concepts, layout: Layout, mesh: Mesh, *, negative: bool
     ):
         self.row_of_sample = np.asarray(concepts.row_of_sample)
         self.num_rows = concepts.num_rows

@@ -62,7 +62,7 @@ def auroc(
         )
         program = concept_sums_program(blocks.mesh, blocks.shape(size))
         for found, start in blocks.run(program, ranked):
-            sums = exact.to_int64(found)
+            sums = exact.to_int64(found)[:, : table.num_concepts]
             result[start : start + len(sums)] = auroc_score(
                 sums, table.num_positives, num_samples=table.num_samples
             )

@@ -12,7 +12,9 @@ import scipy.sparse
 from invert_jax.core import exact, ranking
 from invert_jax.core.objectives.auroc import AUROC
 from invert_jax.core.search import packing
-from invert_jax.core.search.limits import Limits
+from invert_jax.core.search.beam import formulas_of
+from invert_jax.core.search.layout import choose_layout
+from invert_jax.core.search.limits import Bounds, Limits
 from invert_jax.core.search.search import search
 from tests import oracle
 
@@ -41,16 +43,33 @@ def wide(values):
     return exact.Wide(jnp.array(high, jnp.int32), jnp.array(low, jnp.int32))
 
 
+class Problem(NamedTuple):
+    """What to search for, as its caller sees it."""
+
+    num_samples: int
+    min_positives: int
+    max_positives: int
+    max_length: int = 3
+    beam_size: int = 3
+    num_usable: int | None = None
+    list_size: int = 32
+
+    @property
+    def limits(self):
+        narrowed = self.num_usable is not None
+        return Limits(self.max_length, self.beam_size, narrowed, self.list_size)
+
+    @property
+    def bounds(self):
+        usable = self.num_usable or 0
+        numbers = self.num_samples, self.min_positives, self.max_positives, usable
+        return Bounds(*map(np.int32, numbers))
+
+
 @cache
 def searcher(objective, limits):
-    """The search of a block of neurons, compiled once for the same limits."""
-
-    def search_one(weights, table, is_active):
-        return search(
-            weights, table, objective=objective, limits=limits, is_active=is_active
-        )
-
-    return jax.jit(jax.vmap(search_one, in_axes=(0, None, 0)))
+    """The search of a block of neurons, compiled once for the same sizes."""
+    return jax.jit(partial(search, objective=objective, limits=limits))
 
 
 def compress(activations, masks):
@@ -75,7 +94,7 @@ def searched_columns(masks):
 
 def pack_rows(rows, layout=None):
     """What `search` is called with."""
-    layout = layout or packing.choose_layout(rows.counts)
+    layout = layout or choose_layout(rows.counts, rows.masks.shape[1])
     table = packing.pack(scipy.sparse.csr_array(rows.masks), rows.counts, layout)
     limbs = exact.to_limbs(rows.sums, num_limbs=layout.num_limbs)
     return packing.spread(limbs, layout).transpose(1, 2, 0, 3), table
@@ -86,11 +105,13 @@ def solve_rows(rows, limits, *, objective=AUROC, layout=None, is_active=None):
     if is_active is None:
         is_active = np.ones(len(rows.sums), bool)
     weights, table = pack_rows(rows, layout)
-    return read(searcher(objective, limits)(weights, table, is_active), limits)
+    program = searcher(objective, limits.limits)
+    return read(program(weights, is_active, table, limits.bounds), limits)
 
 
 def read(found, limits):
-    """`Found` of a block of neurons as nested lists of `Answer`."""
+    """What was found for a block of neurons as nested lists of `Answer`."""
+    found = formulas_of(np.asarray(found))
     sums = exact.to_int64(found.sums)
     literals, operators, lengths, counts = (
         np.asarray(field)
@@ -248,12 +269,5 @@ def distinct_rows(rng, *, num_rows, num_concepts, density=0.4):
 
 
 def free_limits(num_samples, **changes):
-    """Limits without bounds, but for the changes."""
-    base = Limits(
-        num_samples=num_samples,
-        min_positives=1,
-        max_positives=num_samples - 1,
-        max_length=3,
-        beam_size=3,
-    )
-    return base._replace(**changes)
+    """A search without bounds, but for the changes."""
+    return Problem(num_samples, 1, num_samples - 1)._replace(**changes)

@@ -2,6 +2,7 @@
 
 import itertools
 from fractions import Fraction
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -146,40 +147,71 @@ def random_fractions(rng, num_samples):
     return [*zip(misses, pairs, strict=True), *same, *((2 * m, 2 * p) for m, p in same)]
 
 
+def fractions_of(pairs):
+    """As the search has them."""
+    return exact.Fraction(*(wide(part) for part in zip(*pairs, strict=True)))
+
+
+def keys_of(words):
+    """One tuple of words for each quotient."""
+    return list(zip(*(np.asarray(word).tolist() for word in words), strict=True))
+
+
 @SAMPLES
 def test_quotients_compare_as_the_fractions_do(rng, num_samples):
     fractions = random_fractions(rng, num_samples)
     num_words = exact.num_quotient_words(num_samples)
-    words = exact.quotient(
-        *(wide(part) for part in zip(*fractions, strict=True)), num_words=num_words
-    )
+    words = exact.quotient(fractions_of(fractions), num_words=num_words)
     assert all(int(word.min()) >= 0 for word in words)
-    keys = list(zip(*(np.asarray(word).tolist() for word in words), strict=True))
     pairs = sorted(
-        zip(keys, (Fraction(*f) for f in fractions), strict=True), key=lambda p: p[0]
+        zip(keys_of(words), (Fraction(*f) for f in fractions), strict=True),
+        key=lambda p: p[0],
     )
     for (key, value), (next_key, next_value) in itertools.pairwise(pairs):
         assert value <= next_value
         assert (key == next_key) == (value == next_value)
 
 
+@SAMPLES
+def test_fractions_compare_as_python_compares_them(rng, num_samples):
+    """Each with each."""
+    pairs = random_fractions(rng, num_samples)[-150:]
+    pairs += [(a // 4 * 2, b // 4 * 2) for a, b in pairs if b >= 4]
+    pairs += [(a // 2, b // 2) for a, b in pairs[150:]]
+    column, row = (
+        jax.tree.map(partial(jnp.expand_dims, axis=axis), fractions_of(pairs))
+        for axis in (1, 0)
+    )
+    found = np.asarray(exact.compare(column, row))
+    values = [Fraction(*pair) for pair in pairs]
+    wanted = [[(a > b) - (a < b) for b in values] for a in values]
+    np.testing.assert_array_equal(found, wanted)
+    assert (found == 0).sum() > len(pairs)
+
+
 def test_the_words_of_a_quotient_are_its_binary_digits():
-    (word,) = exact.quotient(wide([0, 1, 3, 2]), wide([1, 2, 2, 1]), num_words=1)
+    fractions = fractions_of([(0, 1), (1, 2), (3, 2), (2, 1)])
+    (word,) = exact.quotient(fractions, num_words=1)
     # 2 itself is the largest number of 31 digits: 1.111...
     assert word.tolist() == [0, 1 << 29, 3 << 29, (1 << 31) - 1]
 
 
-def test_the_closest_fractions_of_all_differ_in_their_quotients():
+def test_the_closest_fractions_of_all_differ():
     """Neighbors of Farey's sequence are as close as fractions can be."""
     b, d = LARGEST, LARGEST - 1
     a = pow(d, -1, b)
     c = (a * d - 1) // b
     assert a * d - b * c == 1
+    larger, smaller = fractions_of([(a, b)]), fractions_of([(c, d)])
+    assert exact.compare(larger, smaller).tolist() == [1]
+    assert exact.compare(smaller, larger).tolist() == [-1]
+    assert exact.compare(larger, larger).tolist() == [0]
     words = exact.quotient(
-        wide([a, c]), wide([b, d]), num_words=exact.num_quotient_words(MAX_SAMPLES)
+        fractions_of([(a, b), (c, d)]),
+        num_words=exact.num_quotient_words(MAX_SAMPLES),
     )
-    larger, smaller = zip(*(np.asarray(word).tolist() for word in words), strict=True)
-    assert larger > smaller
+    first, second = keys_of(words)
+    assert first > second
 
 
 @SAMPLES

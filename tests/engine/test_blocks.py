@@ -8,7 +8,8 @@ import pytest
 
 import invert_jax as ij
 from invert_jax.core import exact
-from invert_jax.engine.blocks import Blocks
+from invert_jax.engine import blocks as blocks_module
+from invert_jax.engine.blocks import CPU_BLOCK, Blocks
 from tests import small_runs
 from tests.small_runs import assert_same, explain
 
@@ -87,13 +88,23 @@ def test_blocks_shrink_with_the_budget_and_never_vanish(world):
     assert sizes[0] > sizes[2] > sizes[3] == blocks.mesh.size
 
 
-def test_small_jobs_share_few_sizes(world):
+def test_layers_share_one_size_whatever_their_own(world):
     blocks = Blocks(world.concepts, devices=[jax.devices()[0]])
-    sizes = [
+    sizes = {
         blocks.size(count, beam=3, listed=32, budget=1 << 30)
-        for count in (1, 2, 3, 5, 8, 9, 100, 128, 200)
-    ]
-    assert sizes == [1, 2, 4, 8, 8, 16, 128, 128, 256]
+        for count in (1, 2, 9, 100, 128, 10_000)
+    }
+    assert sizes == {CPU_BLOCK}
+
+
+def test_blocks_of_a_large_table_are_little_larger_than_needed(world, monkeypatch):
+    monkeypatch.setattr(blocks_module, "LARGE_TABLE", 0)
+    blocks = Blocks(world.concepts, devices=[jax.devices()[0]])
+    for count in (1, 17, 64, 65, 100, 1000):
+        size = blocks.size(count, beam=3, listed=32, budget=1 << 30)
+        num_blocks = -(-count // size)
+        assert size <= CPU_BLOCK and num_blocks == -(-count // CPU_BLOCK)
+        assert num_blocks * (size - 4) < count <= num_blocks * size
 
 
 @pytest.fixture(scope="module")

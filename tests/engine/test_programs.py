@@ -5,27 +5,29 @@ import weakref
 
 import jax
 import numpy as np
+import pytest
 
 import invert_jax as ij
+from invert_jax.concepts.table import Concepts
 from invert_jax.engine import programs
 from tests.small_runs import QUIET
 
 
-def test_programs_of_other_tables_are_let_go(monkeypatch):
+def test_programs_of_other_tables_are_let_go(monkeypatch, rng):
     made = []
-    original = programs._by_neuron
+    original = programs._over_devices
 
     def noted(*args, **settings):
         program = original(*args, **settings)
         made.append(weakref.ref(program))
         return program
 
-    monkeypatch.setattr(programs, "_by_neuron", noted)
+    monkeypatch.setattr(programs, "_over_devices", noted)
     programs.concept_sums_program.cache_clear()
     activations = np.arange(40.0)[:, None]
     num_tables = programs.KEPT + 4
-    for num_concepts in range(1, num_tables + 1):
-        masks = np.arange(40)[:, None] % np.arange(2, 2 + num_concepts) == 0
+    for table in range(num_tables):
+        masks = rng.random((40, 272 + 16 * table)) < 0.5
         ij.auroc(activations, masks, options=QUIET)
     gc.collect()
     jax.clear_caches()
@@ -38,3 +40,42 @@ def test_a_program_is_made_once_for_tables_of_one_shape(rng):
     for _ in range(3):
         ij.auroc(rng.normal(size=(40, 2)), rng.random((40, 3)) < 0.5, options=QUIET)
     assert programs.concept_sums_program.cache_info().misses == 1
+
+
+def explain_and_draw(rng, *, num_samples, num_concepts):
+    """Layers of any size with a hold-out, and the null."""
+    masks = rng.random((num_samples, num_concepts)) < 0.3
+    concepts = Concepts.from_masks(masks, map(str, range(num_concepts)))
+    layers = {
+        str(size): rng.normal(size=(num_samples, size)).astype(np.float32)
+        for size in (16, 20, 64, 65, 130, 256)
+    }
+    labels = ij.explain(
+        layers, concepts, max_length=2, holdout=0.5, key=0, options=QUIET
+    )
+    ij.null_distribution(concepts, labels, num_draws=100, key=0, options=QUIET)
+
+
+@pytest.mark.parametrize(
+    ("num_samples", "num_concepts"), [(240, 20), (700, 60), (2000, 200)]
+)
+def test_a_session_compiles_one_search_for_each_table(rng, num_samples, num_concepts):
+    """Whatever the layers, the hold-out and the draws, and one for a larger table."""
+    programs.search_program.cache_clear()
+    compiled = []
+
+    def note(event: str, duration_secs: float, **told: str | int) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(str(told["fun_name"]))
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        explain_and_draw(rng, num_samples=num_samples, num_concepts=num_concepts)
+        explain_and_draw(
+            rng, num_samples=num_samples * 6 // 5, num_concepts=num_concepts * 6 // 5
+        )
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
+    is_small = num_samples * num_concepts < 10_000
+    assert compiled.count("jit(search)") == (1 if is_small else 2)
+    assert not {"jit(rank_rows)", "jit(concept_sums)"} & set(compiled)

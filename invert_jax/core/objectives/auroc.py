@@ -12,6 +12,7 @@ exact that decides among those left.
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
 from invert_jax.core import exact
@@ -19,28 +20,29 @@ from invert_jax.core.objectives.objective import Objective
 
 
 def approximate_auroc(
-    sums: Float[Array, "..."], num_positives: Int[Array, "..."], *, num_samples: int
+    sums: Float[Array, "..."],
+    num_positives: Int[Array | np.ndarray, "..."],
+    *,
+    num_samples: Int[ArrayLike, ""],
 ) -> Float[Array, "..."]:
     """2 AUROC - 1 in float32, from the sum of centered doubled midranks.
 
     S / (n1 n0); the counts are exact in float32, so that four roundings are all.
     """
     positives = num_positives.astype(jnp.float32)
-    negatives = jnp.float32(num_samples) - positives
+    negatives = (num_samples - num_positives).astype(jnp.float32)
     return sums / (positives * negatives)
 
 
 def auroc_loss(
-    sums: exact.Wide, num_positives: Int[Array, "..."], *, num_samples: int
-) -> tuple[Int[Array, "..."], ...]:
-    """Words of 2 (1 - AUROC) = (n1 n0 - S) / (n1 n0), exact.
-
-    Undefined (an order without meaning) where a class is empty.
-    """
+    sums: exact.Wide,
+    num_positives: Int[Array | np.ndarray, "..."],
+    *,
+    num_samples: Int[ArrayLike, ""],
+) -> exact.Fraction:
+    """2 (1 - AUROC) = (n1 n0 - S) / (n1 n0); without meaning where a class is empty."""
     pairs = exact.product(num_positives, num_samples - num_positives)
-    missed = exact.normalize(exact.minus(pairs, sums))
-    num_words = exact.num_quotient_words(num_samples)
-    return exact.quotient(missed, pairs, num_words=num_words)
+    return exact.Fraction(exact.normalize(exact.minus(pairs, sums)), pairs)
 
 
 def auroc_score(

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jax import Array
 
+from invert_jax.core.exact import Fraction
+
 
 class Objective(NamedTuple):
     """An order of masks by (sum of weights, number of samples inside).
@@ -16,8 +18,8 @@ class Objective(NamedTuple):
         approximate: Score in float32 of (sums, num_positives, num_samples), larger is
             better. The sums are rounded once to float32.
         margin: Bound on the relative error of `approximate`.
-        loss: Exact counterpart: words of (sums, num_positives, num_samples), smaller
-            is better; to be compared one after the other; equal for equal scores.
+        loss: Exact counterpart of the same, of whole numbers: a fraction, smaller is
+            better; equal for equal scores.
         score: The score itself as float64, on the host, of the same as int64.
     """
 
@@ -25,5 +27,5 @@ class Objective(NamedTuple):
     meaning: str
     approximate: Callable[..., Array]
     margin: float
-    loss: Callable[..., tuple[Array, ...]]
+    loss: Callable[..., Fraction]
     score: Callable[..., np.ndarray]

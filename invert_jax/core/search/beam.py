@@ -9,44 +9,81 @@ all of the same support, the first in that order.
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
-from jaxtyping import Int, UInt32
+from jaxtyping import Int, Shaped, UInt32
 
 from invert_jax.core import exact
 
 PAD = -1
 # The operators of a formula are bits of one int32.
 MAX_LENGTH = 31
+NUM_OTHERS = 5
 
 
-class Beam(NamedTuple):
-    """Formulas of one neuron, best first; empty slots come last.
+class Formulas(NamedTuple):
+    """Formulas, the columns of one table, so that they are moved about at once.
 
     Attributes:
         literals: 2 * column + negated, from left to right; `PAD` past the length.
         operators: Bits, the first operator most significant; 0 is AND, 1 is OR.
         lengths: Number of literals.
         sums: Sum of weights over the support.
-        num_positives: Size of the support; 0 in an empty slot.
+        num_positives: Size of the support; 0 in an empty slot, whatever else is there.
+    """
+
+    literals: Shaped[Array | np.ndarray, "*axes length"]
+    operators: Shaped[Array | np.ndarray, "*axes"]
+    lengths: Shaped[Array | np.ndarray, "*axes"]
+    sums: exact.Wide
+    num_positives: Shaped[Array | np.ndarray, "*axes"]
+
+
+class Beam(NamedTuple):
+    """Formulas of one neuron, best first; empty slots come last.
+
+    Attributes:
+        numbers: The formulas, a row each; see `table_of`.
         words: The support as packed rows.
     """
 
-    literals: Int[Array, "beam length"]
-    operators: Int[Array, " beam"]
-    lengths: Int[Array, " beam"]
-    sums: exact.Wide
-    num_positives: Int[Array, " beam"]
+    numbers: Int[Array, "beam columns"]
     words: UInt32[Array, "beam chunks words"]
 
+    @property
+    def formulas(self) -> Formulas:
+        """The formulas."""
+        return formulas_of(self.numbers)
 
-def empty_beam(size: int, *, max_length: int, words_shape: tuple[int, ...]) -> Beam:
-    """A beam of empty slots."""
-    zeros = jnp.zeros(size, jnp.int32)
-    return Beam(
-        literals=jnp.full((size, max_length), PAD, jnp.int32),
-        operators=zeros,
-        lengths=zeros,
-        sums=exact.Wide(zeros, zeros),
-        num_positives=zeros,
-        words=jnp.zeros((size, *words_shape), jnp.uint32),
+
+def table_of(formulas: Formulas) -> Int[Array, "*axes columns"]:
+    """The table whose columns are the fields of formulas."""
+    others = (
+        formulas.operators,
+        formulas.lengths,
+        formulas.sums.high,
+        formulas.sums.low,
+        formulas.num_positives,
     )
+    columns = [formulas.literals, *(jnp.expand_dims(each, -1) for each in others)]
+    return jnp.concatenate(columns, axis=-1)
+
+
+def formulas_of(numbers: Shaped[Array | np.ndarray, "*axes columns"]) -> Formulas:
+    """The inverse of `table_of`, on the devices or on the host."""
+    length = numbers.shape[-1] - NUM_OTHERS
+    operators, lengths, high, low, counts = (
+        numbers[..., length + each] for each in range(NUM_OTHERS)
+    )
+    sums = exact.Wide(high, low)
+    return Formulas(numbers[..., :length], operators, lengths, sums, counts)
+
+
+def pick(
+    values: Shaped[Array, "neurons places *rest"], index: Int[Array, "neurons some"]
+) -> Shaped[Array, "neurons some *rest"]:
+    """For each neuron its values at some places; one gather of rows is the fastest."""
+    num_neurons, num_places, *rest = values.shape
+    first = num_places * np.arange(num_neurons, dtype=np.int32)
+    rows = values.reshape(num_neurons * num_places, *rest)
+    return jnp.take(rows, index + np.expand_dims(first, 1), axis=0, mode="clip")

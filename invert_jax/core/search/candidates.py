@@ -1,97 +1,146 @@
 """Scores of every formula one literal longer than a given one.
 
 With S(m) the sum of weights and n(m) the number of samples where m holds, mc the
-samples where both m and the concept c hold, T and N the totals, the four kinds of
+samples where both m and the concept c hold, and N the number of all, the four kinds of
 extension have
 
     m AND c:      S(mc)                n(mc)
     m OR c:       S(m) + S(c) - S(mc)  n(m) + n(c) - n(mc)
     m AND NOT c:  S(m) - S(mc)         n(m) - n(mc)
-    m OR NOT c:   T - S(c) + S(mc)     N - n(c) + n(mc)
+    m OR NOT c:   S(mc) - S(c)         N - n(c) + n(mc)
 
-in canonical order: bit 0 of the kind is the operator, bit 1 the negation. All
-functions work element by element, on fields that broadcast against each other.
+in canonical order: bit 0 of the kind is the operator, bit 1 the negation. (All weights
+sum to zero.) All functions work element by element, on fields that broadcast against
+each other.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
 from invert_jax.core import exact
 from invert_jax.core.objectives.objective import Objective
-from invert_jax.core.search.beam import Beam
-from invert_jax.core.search.limits import Limits
-from invert_jax.core.search.packing import (
-    ConceptTable,
-)
+from invert_jax.core.search.beam import Beam, Formulas, formulas_of, pick, table_of
+from invert_jax.core.search.limits import Bounds
+from invert_jax.core.search.packing import ConceptTable, Measure, measure_of
 
 NUM_KINDS = 4
 OPERATOR_BIT = 1
 NEGATION_BIT = 2
+
+Kind = Array | np.ndarray
+T = TypeVar("T")
 
 
 class Pairs(NamedTuple):
     """Members of a beam paired with concepts.
 
     Attributes:
-        member: Index of the member.
-        concept: Index of the concept.
-        sum_both: Sum of weights where both hold.
-        num_both: Number of samples where both hold.
-        sum_member: Sum of weights of the member.
-        num_member: Support of the member; 0 in an empty slot.
-        sum_concept: Sum of weights of the concept.
-        num_concept: Support of the concept.
-        is_root: Whether the member is the empty formula, true everywhere.
-        usable: Whether the concept may extend a formula.
+        both: Where both hold.
+        member: Where the member holds; nowhere if its slot is empty.
+        concept: Where the concept holds.
     """
 
-    member: Int[Array, "..."]
-    concept: Int[Array, "..."]
-    sum_both: exact.Wide
-    num_both: Int[Array, "..."]
-    sum_member: exact.Wide
-    num_member: Int[Array, "..."]
-    sum_concept: exact.Wide
-    num_concept: Int[Array, "..."]
-    is_root: Bool[Array, "..."]
-    usable: Bool[Array, "..."]
+    both: Measure
+    member: Measure
+    concept: Measure
 
 
-def take_pairs(pairs: Pairs, positions: Int[Array, " some"]) -> Pairs:
-    """The pairs at positions member K + concept, each field one number per pair."""
-    shape = pairs.num_both.shape
-    member, concept = positions // shape[1], positions % shape[1]
-    return jax.tree.map(
-        lambda field: jnp.broadcast_to(field, shape)[member, concept], pairs
+class Parents(NamedTuple):
+    """What is extended, and all that the scores of the extensions follow from.
+
+    A candidate has a position: (4 member + kind) K + concept.
+
+    Attributes:
+        beam: The formulas to extend.
+        both: Where a member and a concept hold, as `packing.sums_of_both`.
+        concepts: Where the concepts hold, as `packing.sums_of_concepts`.
+        usable: Concepts that may extend a formula.
+        is_root: Whether the formula is the empty one, true everywhere.
+    """
+
+    beam: Beam
+    both: Int[Array, "neurons members digits concepts"]
+    concepts: Int[Array, "neurons digits concepts"]
+    usable: Bool[Array, "#neurons concepts"]
+    is_root: Bool[Array, ""]
+
+    @property
+    def pairs(self) -> Pairs:
+        """All members with all concepts; [neurons, members, kinds, concepts]."""
+        formulas = self.beam.formulas
+        members = Measure(formulas.sums, formulas.num_positives)
+        return Pairs(
+            with_axes(measure_of(self.both), 2),
+            with_axes(members, 2, 3),
+            with_axes(measure_of(self.concepts), 1, 2),
+        )
+
+    def pairs_of(
+        self, member: Int[Array, "neurons some"], concept: Int[Array, "neurons some"]
+    ) -> tuple[Pairs, Formulas]:
+        """Some members, each with a concept; and the members."""
+        formulas = formulas_of(pick(self.beam.numbers, member))
+        both = _pick_digits(self.both, member, concept)
+        root = jnp.zeros_like(member)
+        concepts = _pick_digits(jnp.expand_dims(self.concepts, 1), root, concept)
+        members = Measure(formulas.sums, formulas.num_positives)
+        return Pairs(measure_of(both), members, measure_of(concepts)), formulas
+
+
+def with_axes(fields: T, *axes: int) -> T:
+    """The arrays with axes of length 1, to broadcast against others."""
+    return jax.tree.map(lambda field: lax.expand_dims(field, axes), fields)
+
+
+def _pick_digits(
+    digits: Int[Array, "neurons members digits concepts"],
+    member: Int[Array, "neurons some"],
+    concept: Int[Array, "neurons some"],
+) -> Int[Array, "neurons digits some"]:
+    """For each neuron the digits of some members and concepts."""
+    num_neurons, size, num_digits, num_concepts = digits.shape
+    first = size * np.arange(num_neurons, dtype=np.int32)
+    rows = digits.reshape(num_neurons * size, num_digits, num_concepts)
+    index = jnp.stack((member + np.expand_dims(first, 1), concept), 2)
+    numbers = lax.GatherDimensionNumbers(
+        offset_dims=(1,), collapsed_slice_dims=(0, 2), start_index_map=(0, 2)
     )
+    sizes = (1, num_digits, 1)
+    return lax.gather(rows, index, numbers, sizes, mode=lax.GatherScatterMode.CLIP)
 
 
-def kind_sums(pairs: Pairs, total: exact.Wide) -> tuple[exact.Wide, ...]:
-    """Sum of weights of each kind of extension, not normalized."""
-    either = exact.plus(pairs.sum_member, pairs.sum_concept)
-    return (
-        pairs.sum_both,
-        exact.minus(either, pairs.sum_both),
-        exact.minus(pairs.sum_member, pairs.sum_both),
-        exact.plus(exact.minus(total, pairs.sum_concept), pairs.sum_both),
-    )
+def bits_of(kind: Int[Kind, "..."]) -> tuple[Int[Kind, "..."], Int[Kind, "..."]]:
+    """Whether a kind has OR, and whether it has NOT; 0 or 1."""
+    return kind & OPERATOR_BIT, kind >> 1
 
 
-def kind_counts(pairs: Pairs, *, num_samples: int) -> tuple[Int[Array, "..."], ...]:
-    """Support of each kind of extension."""
-    return (
-        pairs.num_both,
-        pairs.num_member + pairs.num_concept - pairs.num_both,
-        pairs.num_member - pairs.num_both,
-        num_samples - pairs.num_concept + pairs.num_both,
-    )
+def extended(
+    pairs: Pairs, kind: Int[Kind, "..."], num_samples: Int[ArrayLike, ""]
+) -> Measure:
+    """Where an extension of a kind holds."""
+    is_or, negated = bits_of(kind)
+    of_member = is_or ^ negated
+    of_concept, of_both = is_or * (1 - 2 * negated), 1 - 2 * of_member
+
+    def add(member, concept, both):
+        return of_member * member + of_concept * concept + of_both * both
+
+    sums, count = jax.tree.map(add, pairs.member, pairs.concept, pairs.both)
+    return Measure(sums, count + (is_or & negated) * num_samples)
 
 
-def kind_is_new(pairs: Pairs, *, num_samples: int) -> tuple[Bool[Array, "..."], ...]:
+def is_new(
+    pairs: Pairs,
+    kind: Int[Kind, "..."],
+    num_samples: Int[ArrayLike, ""],
+    is_root: Bool[ArrayLike, ""],
+) -> Bool[Array, "..."]:
     """Whether the support of an extension is neither its member's nor its literal's.
 
     Absorption shows in the counts: n(mc) = n(m) where m implies c, n(mc) = n(c) where c
@@ -100,90 +149,63 @@ def kind_is_new(pairs: Pairs, *, num_samples: int) -> tuple[Bool[Array, "..."], 
     member of it, so that its copies may go as well. The empty formula is extended by
     AND alone.
     """
-    outside = pairs.num_member + pairs.num_concept - num_samples
-    both = pairs.num_both
-    nested = (both == pairs.num_member) | (both == pairs.num_concept)
-    disjoint = (both == 0) | (both == outside)
-    possible = pairs.usable & (pairs.num_member > 0)
-    first = possible & pairs.is_root
-    later = possible & ~pairs.is_root
-    return (
-        first | (later & ~nested),
-        later & ~nested,
-        first | (later & ~disjoint),
-        later & ~disjoint,
-    )
+    both, member, concept = (each.num_positives for each in pairs)
+    nested = (both == member) | (both == concept)
+    disjoint = (both == 0) | (both == member + concept - num_samples)
+    is_or, negated = (bit > 0 for bit in bits_of(kind))
+    old = (nested & ~negated) | (disjoint & negated)
+    return jnp.where(is_root, ~is_or, ~old) & (member > 0)
 
 
 def possible_scores(
-    pairs: Pairs, *, total: exact.Wide, objective: Objective, limits: Limits
-) -> tuple[Float[Array, "..."], ...]:
-    """Approximate score of each kind of extension; -inf out of bounds or absorbed."""
-    num_samples = limits.num_samples
-    kinds = zip(
-        kind_sums(pairs, total),
-        kind_counts(pairs, num_samples=num_samples),
-        kind_is_new(pairs, num_samples=num_samples),
-        strict=True,
+    parents: Parents,
+    pairs: Pairs,
+    kind: Int[Kind, "..."],
+    *,
+    objective: Objective,
+    bounds: Bounds,
+) -> Float[Array, "neurons members kinds concepts"]:
+    """Approximate score of an extension; -inf out of bounds or absorbed."""
+    sums, count = extended(pairs, kind, bounds.num_samples)
+    approximate = objective.approximate(
+        exact.to_float32(sums), count, num_samples=bounds.num_samples
     )
-    scores = []
-    for sums, count, is_new in kinds:
-        approximate = objective.approximate(
-            exact.to_float32(sums), count, num_samples=num_samples
-        )
-        possible = is_new & (count >= limits.min_positives)
-        possible &= count <= limits.max_positives
-        scores.append(jnp.where(possible, approximate, -jnp.inf))
-    return tuple(scores)
-
-
-class Parents(NamedTuple):
-    """What is extended, and all that the scores of the extensions follow from.
-
-    Attributes:
-        beam: The formulas to extend.
-        pairs: Each of them paired with each concept.
-        total: Sum of all weights.
-    """
-
-    beam: Beam
-    pairs: Pairs
-    total: exact.Wide
+    possible = is_new(pairs, kind, bounds.num_samples, parents.is_root)
+    possible &= with_axes(parents.usable, 1, 2)
+    possible &= (count >= bounds.min_positives) & (count <= bounds.max_positives)
+    return jnp.where(possible, approximate, -jnp.inf)
 
 
 def extensions(
-    scores: Float[Array, " listed"],
-    positions: Int[Array, " listed"],
     parents: Parents,
+    positions: Int[Array, "neurons listed"],
+    is_listed: Bool[Array, "neurons listed"],
     table: ConceptTable,
-    num_samples: int,
+    num_samples: Int[ArrayLike, ""],
 ) -> Beam:
-    """The listed candidates as formulas; empty slots where the score is -inf."""
-    pairs, beam = parents.pairs, parents.beam
-    kind, pair = positions % NUM_KINDS, positions // NUM_KINDS
-    some = take_pairs(pairs, pair)
-    member, concept = some.member, some.concept
-    counts = jnp.stack(kind_counts(some, num_samples=num_samples))
-    by_kind = kind_sums(some, parents.total)
-    sums = jax.tree.map(lambda *kinds: jnp.stack(kinds), *by_kind)
-    each = jnp.arange(len(kind), dtype=jnp.int32)
-    negated, operator = kind // NEGATION_BIT, kind & OPERATOR_BIT
-    slot = jnp.expand_dims(jnp.arange(beam.literals.shape[1], dtype=jnp.int32), 0)
-    lengths = beam.lengths[member]
-    is_new = slot == jnp.expand_dims(lengths, 1)
-    literal = jnp.expand_dims(2 * concept + negated, 1)
-    words = table.words[:, concept].swapaxes(0, 1)
-    flip = -negated.astype(jnp.uint32).reshape(-1, 1, 1)
-    of_member, of_literal = beam.words[member], words ^ flip
-    joined = jnp.where(
-        operator.reshape(-1, 1, 1) > 0, of_member | of_literal, of_member & of_literal
+    """The candidates at positions as formulas; empty slots for those not listed."""
+    num_concepts = jnp.int32(parents.usable.shape[1])
+    row, concept = lax.div(positions, num_concepts), lax.rem(positions, num_concepts)
+    member, kind = row >> 2, row & (NUM_KINDS - 1)
+    pairs, members = parents.pairs_of(member, concept)
+    is_or, negated = bits_of(kind)
+    length = members.literals.shape[-1]
+    slot = np.arange(length, dtype=np.int32).reshape(1, 1, -1)
+    added = slot == jnp.expand_dims(members.lengths, 2)
+    literal = jnp.expand_dims(2 * concept + negated, 2)
+    of_literal = jnp.take(table.words, concept, axis=0, mode="clip")
+    of_literal ^= lax.expand_dims((-negated).astype(jnp.uint32), (2, 3))
+    of_member = pick(parents.beam.words, member)
+    either = lax.expand_dims((-is_or).astype(jnp.uint32), (2, 3))
+    joined = (of_member & of_literal) | ((of_member | of_literal) & either)
+    sums, count = extended(pairs, kind, num_samples)
+    numbers = table_of(
+        Formulas(
+            literals=jnp.where(added, literal, members.literals),
+            operators=2 * members.operators + is_or,
+            lengths=members.lengths + 1,
+            sums=exact.normalize(sums),
+            num_positives=jnp.where(is_listed, count, 0),
+        )
     )
-    filled = jnp.expand_dims(table.filled, 0)
-    return Beam(
-        literals=jnp.where(is_new, literal, beam.literals[member]),
-        operators=2 * beam.operators[member] + operator,
-        lengths=lengths + 1,
-        sums=exact.normalize(jax.tree.map(lambda part: part[kind, each], sums)),
-        num_positives=jnp.where(scores > -jnp.inf, counts[kind, each], 0),
-        words=joined & filled,
-    )
+    return Beam(numbers, joined & lax.expand_dims(table.filled, (0, 1)))

@@ -4,27 +4,40 @@ import bisect
 from collections.abc import Callable
 from typing import NamedTuple
 
+from jax.typing import ArrayLike
+from jaxtyping import Int
+
 
 class Limits(NamedTuple):
-    """Sizes and limits of a search; all are static.
+    """Sizes of a search; each has a program of its own.
+
+    Attributes:
+        max_length: Most literals of a formula.
+        beam_size: Formulas kept per step.
+        is_narrowed: Whether extensions may use only some of the concepts.
+        list_size: Candidates decided exactly at a time; changes no result.
+    """
+
+    max_length: int
+    beam_size: int
+    is_narrowed: bool = False
+    list_size: int = 24
+
+
+class Bounds(NamedTuple):
+    """What a search may answer: numbers that its program takes, int32 each.
 
     Attributes:
         num_samples: N.
         min_positives: Smallest support, at least 1.
         max_positives: Largest support, below N.
-        max_length: Most literals of a formula.
-        beam_size: Formulas kept per step.
-        num_usable: Concepts that extensions may use; None for all.
-        list_size: Candidates decided exactly at a time; changes no result.
+        num_usable: Concepts that extensions may use, where they are narrowed.
     """
 
-    num_samples: int
-    min_positives: int
-    max_positives: int
-    max_length: int
-    beam_size: int
-    num_usable: int | None = None
-    list_size: int = 32
+    num_samples: Int[ArrayLike, ""]
+    min_positives: Int[ArrayLike, ""]
+    max_positives: Int[ArrayLike, ""]
+    num_usable: Int[ArrayLike, ""]
 
 
 def support_bounds(

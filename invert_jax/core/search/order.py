@@ -1,99 +1,111 @@
 """The order of formulas: exact scores, then the rule for ties."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import ArrayLike
 from jaxtyping import Bool, Int
 
 from invert_jax.core import exact
 from invert_jax.core.objectives.objective import Objective
-from invert_jax.core.search.beam import Beam, empty_beam
+from invert_jax.core.search.beam import Beam, Formulas, pick
 
-WORST = np.iinfo(np.int32).max
+LAST = np.iinfo(np.int32).max
 
 
 def merge(
-    kept: Beam, candidates: Beam, *, objective: Objective, num_samples: int
+    kept: Beam,
+    candidates: Beam,
+    *,
+    objective: Objective,
+    num_samples: Int[ArrayLike, ""],
 ) -> Beam:
     """The best formulas of both, one per support, in exact order.
 
     Returns:
         A beam of the size of `kept`.
     """
-    size = len(kept.lengths)
-    pool = jax.tree.map(lambda a, b: jnp.concatenate((a, b)), kept, candidates)
-    order = exact_order(pool, objective=objective, num_samples=num_samples)
-    pool = jax.tree.map(lambda field: field[order], pool)
-
-    def take_first(is_open, _):
-        index = lax.argmax(is_open, 0, jnp.int32)
-        same = (pool.words == jnp.expand_dims(pool.words[index], 0)).all((1, 2))
-        return is_open & ~same, (index, is_open[index])
-
-    _, (chosen, filled) = lax.scan(take_first, pool.num_positives > 0, length=size)
-    empty = empty_beam(
-        size, max_length=pool.literals.shape[1], words_shape=pool.words.shape[1:]
+    size = kept.numbers.shape[1]
+    pool = Beam(
+        *(lax.concatenate(both, 1) for both in zip(kept, candidates, strict=True))
     )
-    return jax.tree.map(
-        lambda field, nothing: jnp.where(
-            filled.reshape(size, *(1,) * (field.ndim - 1)), field[chosen], nothing
-        ),
-        pool,
-        empty,
-    )
+    total = np.int32(pool.numbers.shape[1])
+    ranks = exact_ranks(pool.formulas, objective=objective, num_samples=num_samples)
+    each = np.arange(total, dtype=np.int32).reshape(1, -1)
+    filled = pool.formulas.num_positives > 0
+    codes = jnp.where(filled, ranks * total + each, LAST)
+
+    def take_first(codes, _):
+        first = codes.min(1, keepdims=True)
+        of_first = pick(pool.words, lax.rem(first, total))
+        same = (pool.words == of_first).all((2, 3))
+        return jnp.where(same, LAST, codes), first[:, 0]
+
+    first = lax.scan(take_first, codes, length=size)[1].T
+    chosen = Beam(*(pick(field, lax.rem(first, total)) for field in pool))
+    is_filled = jnp.expand_dims(first < LAST, 2)
+    return chosen._replace(numbers=jnp.where(is_filled, chosen.numbers, 0))
 
 
-def exact_order(
-    beam: Beam, *, objective: Objective, num_samples: int
-) -> Int[Array, " beam"]:
-    """Positions of the formulas from best to worst; empty slots among the worst."""
-    filled = beam.num_positives > 0
+def exact_ranks(
+    formulas: Formulas, *, objective: Objective, num_samples: Int[ArrayLike, ""]
+) -> Int[Array, "neurons formulas"]:
+    """How many formulas come before each; without meaning for empty slots."""
     losses = objective.loss(
-        exact.normalize(beam.sums), beam.num_positives, num_samples=num_samples
+        exact.normalize(formulas.sums), formulas.num_positives, num_samples=num_samples
     )
+    column, row = (
+        jax.tree.map(partial(jnp.expand_dims, axis=axis), losses) for axis in (2, 1)
+    )
+    literals = (
+        formulas.literals[..., each] for each in range(formulas.literals.shape[-1])
+    )
+    # The first key that differs decides; the score before all others.
     keys = (
-        *(jnp.where(filled, loss, WORST) for loss in losses),
-        beam.lengths,
-        -beam.num_positives,
-        *beam.literals.T,
-        beam.operators,
-    )
-    positions = jnp.arange(len(filled), dtype=jnp.int32)
-    return lax.sort((*keys, positions), num_keys=len(keys))[-1]
+        formulas.lengths, -formulas.num_positives, *literals, formulas.operators,
+    )  # fmt: skip
+    after = exact.compare(column, row)
+    for key in keys:
+        difference = jnp.expand_dims(key, 2) - jnp.expand_dims(key, 1)
+        after = jnp.where(after == 0, difference, after)
+    filled = jnp.expand_dims(formulas.num_positives > 0, 1)
+    return ((after > 0) & filled).sum(2, dtype=jnp.int32)
 
 
 def extensions_order(
-    members: Beam, other: Beam
-) -> tuple[Int[Array, " beam"], Int[Array, ""]]:
+    members: Formulas, other: Formulas
+) -> tuple[Int[Array, "neurons beam"], Int[Array, "neurons 1"]]:
     """How extensions of the members compare with one formula, of equal score and size.
 
     Args:
         members: The formulas to extend.
-        other: A beam of one formula.
+        other: The formula.
 
     Returns:
-        Per member 1 if all its extensions come after the other formula, -1 if all come
-        before, 0 if the new literal decides; and the other's last literal.
+        Per member a positive number if all its extensions come after the other formula,
+        a negative one if all come before, 0 if the new literal decides; and the other's
+        last literal.
     """
-    length = other.lengths[0]
-    position = jnp.arange(members.literals.shape[1], dtype=jnp.int32)
-    compared = jnp.expand_dims(position, 0) < jnp.expand_dims(members.lengths, 1)
-    difference = jnp.where(compared, jnp.sign(members.literals - other.literals), 0)
-    first = lax.argmax(difference != 0, 1, jnp.int32)
-    by_literals = jnp.take_along_axis(difference, jnp.expand_dims(first, 1), 1)[:, 0]
-    by_length = jnp.sign(members.lengths + 1 - length)
-    last = other.literals[0, jnp.maximum(length - 1, 0)]
-    return jnp.where(by_length == 0, by_literals, by_length), last
+    order = jnp.asarray(members.lengths + 1 - other.lengths)
+    for each in range(members.literals.shape[-1]):
+        difference = members.literals[..., each] - other.literals[..., each]
+        compared = (order == 0) & (each < members.lengths)
+        order = jnp.where(compared, difference, order)
+    place = np.arange(members.literals.shape[-1], dtype=np.int32).reshape(1, 1, -1)
+    is_last = place == jnp.expand_dims(other.lengths - 1, -1)
+    return order, jnp.where(is_last, other.literals, 0).sum(-1, dtype=jnp.int32)
 
 
 def comes_after(
     by_member: Int[Array, "..."],
     literal: Int[Array, "..."],
-    operators: Int[Array, "..."],
+    operators: Int[Array | np.ndarray, "..."],
     *,
-    last: Int[Array, ""],
-    other_operators: Int[Array, ""],
+    last: Int[Array, "..."],
+    other_operators: Int[Array | np.ndarray, "..."],
 ) -> Bool[Array, "..."]:
     """Whether an extension comes after the formula of `extensions_order`."""
     by_operators = (literal == last) & (operators > other_operators)

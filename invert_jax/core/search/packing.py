@@ -1,10 +1,9 @@
 """The concepts as the search sees them: bits of the distinct rows, and exact products.
 
-The rows are cut into chunks so short that a float32 product of one chunk of limbs with
-a mask is exact: every partial sum is an integer of at most 24 bits, in any order of
-addition. The chunks are added as integers.
+See `layout` for what keeps them exact.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -12,17 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 from jax import Array, lax
+from jax.typing import ArrayLike
 from jaxtyping import Float, Int, UInt32
 
 from invert_jax.core import exact
+from invert_jax.core.search.layout import BITS, MOST_CHUNKS, Layout
 
-BITS = 32
 EXACT = lax.Precision.HIGHEST
-# A TPU makes float32 products of bfloat16 parts, whose sums may exceed the whole a
-# little: half of 2**24 leaves room.
-LARGEST_SUM = 1 << 23
-LARGEST_CHUNK = LARGEST_SUM >> exact.LIMB_BITS
-SMALLEST_CHUNK = 128
 
 
 class ConceptTable(NamedTuple):
@@ -32,53 +27,25 @@ class ConceptTable(NamedTuple):
         words: Bit r of word w of chunk c is the truth value on row (c W + w) 32 + r.
         filled: The same of a concept that holds on all rows but those that fill up.
         row_counts: Samples of each row.
-        num_positives: Samples of each concept.
+        num_chunks: Chunks that hold samples; the others are room.
     """
 
-    words: UInt32[Array, "chunks concepts words"]
+    words: UInt32[Array, "concepts chunks words"]
     filled: UInt32[Array, "chunks words"]
     row_counts: Float[Array, "chunks rows"]
-    num_positives: Int[Array, " concepts"]
+    num_chunks: Int[Array, ""]
 
 
-class Layout(NamedTuple):
-    """How sums over rows are cut so that every product is exact.
+class Measure(NamedTuple):
+    """The two numbers of a mask that its score depends on.
 
     Attributes:
-        num_limbs: Digits of a row sum.
-        num_chunks: Chunks of rows.
-        rows_per_chunk: A multiple of 32.
+        sums: Sum of weights where it holds.
+        num_positives: Number of samples where it holds.
     """
 
-    num_limbs: int
-    num_chunks: int
-    rows_per_chunk: int
-
-
-def choose_layout(row_counts: Int[np.ndarray, " rows"]) -> Layout:
-    """The fewest limbs, then the longest chunks, that keep all products exact.
-
-    The centered doubled midranks of n of N samples sum to at most n (N - n) in size,
-    so that the counts alone tell how large a partial sum can be.
-
-    >>> choose_layout(np.full(1000, 50))
-    Layout(num_limbs=2, num_chunks=1, rows_per_chunk=1024)
-    """
-    counts = np.asarray(row_counts, np.int64)
-    largest = counts * (counts.sum() - counts)
-    whole = -(-len(counts) // BITS) * BITS
-    for num_limbs in (1, 2, 3, 4):
-        top = (largest >> (exact.LIMB_BITS * (num_limbs - 1))) + (num_limbs > 1)
-        chunk = min(whole, LARGEST_CHUNK)
-        while chunk >= min(whole, SMALLEST_CHUNK):
-            sums = np.add.reduceat(top, np.arange(0, len(top), chunk))
-            if sums.max() <= LARGEST_SUM:
-                return Layout(num_limbs, -(-whole // chunk), chunk)
-            chunk = chunk // 2 // BITS * BITS
-    raise ValueError(
-        "`row_counts` must sum to so few samples that four limbs hold every sum, "
-        f"{exact.MAX_SAMPLES} at least; got {counts.sum()}."
-    )
+    sums: exact.Wide
+    num_positives: Int[Array | np.ndarray, "..."]
 
 
 def pack(
@@ -86,23 +53,23 @@ def pack(
 ) -> ConceptTable:
     """The table of concepts; columns are packed a few thousand at a time."""
     num_chunks, chunk = layout.num_chunks, layout.rows_per_chunk
-    num_concepts = rows.shape[1]
-    words = np.zeros((num_chunks, num_concepts, chunk // BITS), np.uint32)
+    num_rows, num_concepts = rows.shape
+    room = max(num_concepts, layout.num_concepts)
+    words = np.zeros((room, num_chunks, chunk // BITS), np.uint32)
     columns = scipy.sparse.csc_array(rows)
     step = max(1, (1 << 26) // (num_chunks * chunk))
     for start in range(0, num_concepts, step):
         part = columns[:, start : start + step].toarray().T.astype(bool)
         padded = np.zeros((len(part), num_chunks * chunk), bool)
-        padded[:, : part.shape[1]] = part
+        padded[:, :num_rows] = part
         packed = pack_bits(padded).reshape(len(part), num_chunks, -1)
-        words[:, start : start + step] = packed.swapaxes(0, 1)
-    num_positives = row_counts @ columns.astype(np.int64)
-    filled = pack_bits(np.arange(num_chunks * chunk) < rows.shape[0])
+        words[start : start + len(part)] = packed
+    filled = pack_bits(np.arange(num_chunks * chunk) < num_rows)
     return ConceptTable(
         words=jax.device_put(words),
         filled=jax.device_put(filled.reshape(num_chunks, -1)),
         row_counts=jax.device_put(spread(row_counts, layout)),
-        num_positives=jax.device_put(num_positives.astype(np.int32)),
+        num_chunks=jax.device_put(np.int32(-(-num_rows // chunk))),
     )
 
 
@@ -124,18 +91,6 @@ def spread(values: np.ndarray, layout: Layout) -> np.ndarray:
     return padded.reshape(*values.shape[:-1], *shape)
 
 
-def pad_concepts(table: ConceptTable, *, multiple: int) -> ConceptTable:
-    """The table with concepts that never hold added, to a multiple of so many.
-
-    Loops over concepts without a rest are faster.
-    """
-    padding = (0, -len(table.num_positives) % multiple)
-    return table._replace(
-        words=jnp.pad(table.words, ((0, 0), padding, (0, 0))),
-        num_positives=jnp.pad(table.num_positives, padding),
-    )
-
-
 def unpack(words: UInt32[Array, "*axes words"]) -> Float[Array, "*axes rows"]:
     """Truth values as float32."""
     shifts = jnp.arange(BITS, dtype=jnp.uint32)
@@ -143,47 +98,104 @@ def unpack(words: UInt32[Array, "*axes words"]) -> Float[Array, "*axes rows"]:
     return bits.astype(jnp.float32).reshape(*words.shape[:-1], -1)
 
 
+def sums_of_concepts(
+    weights: Float[Array, "neurons chunks limbs rows"], table: ConceptTable
+) -> Int[Array, "neurons digits concepts"]:
+    """Sums of weights and numbers of samples where a concept holds.
+
+    Returns:
+        Sums of the limbs, and last the number of samples; for `measure_of`.
+    """
+
+    def products(chunk):
+        held = unpack(_at(table.words, chunk, axis=1))
+        columns = _columns(weights, table, chunk)
+        return jnp.einsum("nlr,cr->nlc", columns, held, precision=EXACT)
+
+    return _sum_of_chunks(products, table, table.num_chunks)
+
+
 def sums_of_both(
-    members: UInt32[Array, "chunks members words"],
-    weights: Float[Array, "chunks limbs rows"],
+    members: UInt32[Array, "neurons members chunks words"],
+    weights: Float[Array, "neurons chunks limbs rows"],
     table: ConceptTable,
-) -> tuple[exact.Wide, Int[Array, "members concepts"]]:
-    """Sum of weights and number of samples where a member and a concept both hold.
+    *,
+    num_chunks: Int[ArrayLike, ""],
+) -> Int[Array, "neurons members digits concepts"]:
+    """The same where a member and a concept both hold.
 
     Args:
         members: Packed masks.
         weights: Limbs of the row sums.
         table: The concepts.
+        num_chunks: How many of the chunks to take.
     """
 
-    def add_chunk(totals, chunk):
-        words, limbs, concept_words, counts = chunk
-        columns = jnp.concatenate((limbs, jnp.expand_dims(counts, 0)))
-        masked = jnp.expand_dims(unpack(words), 1) * jnp.expand_dims(columns, 0)
-        held = unpack(concept_words)
-        sums = jnp.einsum("mlr,cr->mlc", masked, held, precision=EXACT)
-        sums = sums.astype(jnp.int32)
-        total, num_both = totals
-        of_limbs = sums[:, :-1].swapaxes(0, 1)
-        total = exact.normalize(exact.plus(total, exact.from_limbs(of_limbs)))
-        return (total, num_both + sums[:, -1]), None
+    def products(chunk):
+        held = unpack(_at(table.words, chunk, axis=1))
+        columns = jnp.expand_dims(_columns(weights, table, chunk), 1)
+        masks = jnp.expand_dims(unpack(_at(members, chunk, axis=2)), 2)
+        return jnp.einsum("nmlr,cr->nmlc", columns * masks, held, precision=EXACT)
 
-    shape = (members.shape[1], table.words.shape[1])
-    zeros = jnp.zeros(shape, jnp.int32)
-    chunks = (members, weights, table.words, table.row_counts)
-    totals, _ = lax.scan(add_chunk, (exact.Wide(zeros, zeros), zeros), chunks)
-    return totals
+    return _sum_of_chunks(products, table, num_chunks)
 
 
-def sum_of_all(weights: Float[Array, "chunks limbs rows"]) -> exact.Wide:
-    """Sum of the weights over all rows."""
+def _columns(
+    weights: Float[Array, "neurons chunks limbs rows"],
+    table: ConceptTable,
+    chunk: Int[Array, ""],
+) -> Float[Array, "neurons digits rows"]:
+    """The limbs of a chunk, and last its samples."""
+    of_chunk = _at(weights, chunk, axis=1)
+    shape = (len(of_chunk), 1, of_chunk.shape[2])
+    counts = lax.broadcast_in_dim(_at(table.row_counts, chunk), shape, (2,))
+    return jnp.concatenate((of_chunk, counts), axis=1)
 
-    def add_chunk(total, limbs):
-        return exact.normalize(exact.plus(total, exact.from_limbs(limbs))), None
 
-    zero = jnp.int32(0)
-    sums = weights.sum(-1).astype(jnp.int32)
-    return lax.scan(add_chunk, exact.Wide(zero, zero), sums)[0]
+def _sum_of_chunks(
+    products: Callable[[Int[Array, ""]], Float[Array, "..."]],
+    table: ConceptTable,
+    num_chunks: Int[ArrayLike, ""],
+) -> Int[Array, "..."]:
+    """The sum of exact products over the first chunks."""
+
+    def add_chunk(chunk, sums):
+        return sums + products(chunk).astype(jnp.int32)
+
+    def add_some(some, sums):
+        start = some * MOST_CHUNKS
+        stop = jnp.minimum(start + MOST_CHUNKS, num_chunks)
+        return _carried(lax.fori_loop(start, stop, add_chunk, sums))
+
+    first = jnp.int32(0)
+    nothing = jnp.zeros(jax.eval_shape(products, first).shape, jnp.int32)
+    room = table.words.shape[1]
+    if room <= MOST_CHUNKS:
+        return lax.fori_loop(first, num_chunks, add_chunk, nothing)
+    return lax.fori_loop(0, -(-room // MOST_CHUNKS), add_some, nothing)
+
+
+def _carried(
+    digits: Int[Array, "*axes digits concepts"],
+) -> Int[Array, "*axes digits concepts"]:
+    """The same sums, with all limbs but the last in [0, 2**11)."""
+    *limbs, count = (digits[..., each, :] for each in range(digits.shape[-2]))
+    for place in range(len(limbs) - 1):
+        carry = limbs[place] >> exact.LIMB_BITS
+        limbs[place] &= exact.LIMB_MASK
+        limbs[place + 1] += carry
+    return jnp.stack((*limbs, count), -2)
+
+
+def measure_of(digits: Int[Array, "*axes digits concepts"]) -> Measure:
+    """The two numbers of each mask from the sums of its limbs."""
+    *limbs, count = (digits[..., each, :] for each in range(digits.shape[-2]))
+    return Measure(exact.from_limbs(limbs), count)
+
+
+def _at(values: Array, index: Int[ArrayLike, ""], *, axis: int = 0) -> Array:
+    """The values at one place of an axis."""
+    return lax.dynamic_index_in_dim(values, index, axis, keepdims=False)
 
 
 def _like(values: Array, words: Array) -> Array:

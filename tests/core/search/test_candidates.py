@@ -1,19 +1,29 @@
 """Sums, counts and novelty of the extensions, against the masks themselves."""
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from invert_jax.core import exact
+from invert_jax.core.objectives.auroc import AUROC
 from invert_jax.core.search import candidates
+from invert_jax.core.search.beam import Beam
 from invert_jax.core.search.candidates import (
     NEGATION_BIT,
     NUM_KINDS,
     OPERATOR_BIT,
     Pairs,
+    Parents,
+    with_axes,
 )
-from tests.core.search_problems import wide
+from invert_jax.core.search.packing import Measure
+from tests.core.search_problems import free_limits, wide
 
 NUM_SAMPLES, NUM_MEMBERS, NUM_CONCEPTS = 24, 5, 40
+KINDS = tuple(jnp.arange(NUM_KINDS, dtype=jnp.int32))
 
 
 def random_masks(rng):
@@ -38,21 +48,19 @@ def counts_of(masks):
     return jnp.asarray(masks.sum(-1), jnp.int32)
 
 
-def pairs_of(members, concepts, weights, *, is_root=False, usable=True):
+def pairs_of(members, concepts, weights):
     column, row = np.expand_dims(members, 1), np.expand_dims(concepts, 0)
-    both = column & row
-    return Pairs(
-        member=jnp.expand_dims(jnp.arange(len(members), dtype=jnp.int32), 1),
-        concept=jnp.expand_dims(jnp.arange(len(concepts), dtype=jnp.int32), 0),
-        sum_both=as_wide(both @ weights),
-        num_both=counts_of(both),
-        sum_member=as_wide(column @ weights),
-        num_member=counts_of(column),
-        sum_concept=as_wide(row @ weights),
-        num_concept=counts_of(row),
-        is_root=jnp.full((len(members), 1), is_root),
-        usable=jnp.full((1, len(concepts)), usable),
-    )
+
+    def measure(masks):
+        return Measure(as_wide(masks @ weights), counts_of(masks))
+
+    return Pairs(measure(column & row), measure(column), measure(row))
+
+
+def balanced(weights):
+    """Weights that sum to zero, as ranks do."""
+    weights[0] -= weights.sum()
+    return weights
 
 
 def extended(members, concepts):
@@ -69,42 +77,50 @@ def test_the_kinds_by_hand():
         np.array([[1, 1, 1, 0, 0]], bool),
         np.array([[0, 0, 1, 1, 1]], bool),
     )
-    weights = np.array([1, 10, 100, 1000, 10_000])
+    weights = np.array([1, 10, 100, 1000, -1111])
     pairs = pairs_of(member, concept, weights)
-    counts = candidates.kind_counts(pairs, num_samples=5)
-    sums = candidates.kind_sums(pairs, as_wide(weights.sum()))
-    assert [int(n[0, 0]) for n in counts] == [1, 5, 2, 3]
-    found = [int(exact.to_int64(s)[0, 0]) for s in sums]
-    assert found == [100, 11_111, 11, 111]
+    found = [candidates.extended(pairs, kind, 5) for kind in KINDS]
+    assert [int(each.num_positives[0, 0]) for each in found] == [1, 5, 2, 3]
+    sums = [int(exact.to_int64(each.sums)[0, 0]) for each in found]
+    assert sums == [100, 0, 11, 111]
 
 
 def test_sums_and_counts_are_those_of_the_masks(rng):
     members, concepts = random_masks(rng)
-    weights = rng.integers(-(10**12), 10**12, NUM_SAMPLES)
+    weights = balanced(rng.integers(-(10**12), 10**12, NUM_SAMPLES))
     pairs = pairs_of(members, concepts, weights)
-    counts = candidates.kind_counts(pairs, num_samples=NUM_SAMPLES)
-    sums = candidates.kind_sums(pairs, as_wide(weights.sum()))
-    for mask, count, total in zip(
-        extended(members, concepts), counts, sums, strict=True
-    ):
+    for kind, mask in zip(KINDS, extended(members, concepts), strict=True):
+        sums, count = candidates.extended(pairs, kind, NUM_SAMPLES)
         np.testing.assert_array_equal(count, mask.sum(-1))
-        np.testing.assert_array_equal(exact.to_int64(total), mask @ weights)
+        np.testing.assert_array_equal(exact.to_int64(sums), mask @ weights)
+
+
+def test_kinds_may_be_an_axis_of_their_own(rng):
+    """As all candidates are scored at once."""
+    members, concepts = random_masks(rng)
+    pairs = pairs_of(members, concepts, balanced(rng.integers(-9, 9, NUM_SAMPLES)))
+    kinds = np.arange(NUM_KINDS, dtype=np.int32).reshape(-1, 1, 1)
+    together = candidates.extended(with_axes(pairs, 0), kinds, NUM_SAMPLES)
+    each = [candidates.extended(pairs, kind, NUM_SAMPLES) for kind in KINDS]
+    jax.tree.map(
+        lambda whole, *parts: np.testing.assert_array_equal(whole, np.stack(parts)),
+        together,
+        *each,
+    )
 
 
 def test_an_extension_is_new_unless_it_is_constant_or_one_of_its_parts(rng):
     members, concepts = random_masks(rng)
     pairs = pairs_of(members, concepts, np.zeros(NUM_SAMPLES, int))
-    found = candidates.kind_is_new(pairs, num_samples=NUM_SAMPLES)
     old = 0
-    for kind, mask in enumerate(extended(members, concepts)):
+    for kind, mask in zip(KINDS, extended(members, concepts), strict=True):
+        found = candidates.is_new(pairs, kind, NUM_SAMPLES, False)
         literal = np.expand_dims(concepts ^ bool(kind & NEGATION_BIT), 0)
         is_part = (mask == np.expand_dims(members, 1)).all(-1)
         is_part |= (mask == literal).all(-1)
         # Constant masks are left to the bounds.
         decided = (0 < mask.sum(-1)) & (mask.sum(-1) < NUM_SAMPLES)
-        np.testing.assert_array_equal(
-            np.asarray(found[kind])[decided], ~is_part[decided]
-        )
+        np.testing.assert_array_equal(np.asarray(found)[decided], ~is_part[decided])
         old += (is_part & decided).sum()
     assert old > 50
 
@@ -112,31 +128,60 @@ def test_an_extension_is_new_unless_it_is_constant_or_one_of_its_parts(rng):
 def test_the_empty_formula_is_extended_by_each_literal_once(rng):
     _, concepts = random_masks(rng)
     root = np.ones((1, NUM_SAMPLES), bool)
-    pairs = pairs_of(root, concepts, np.zeros(NUM_SAMPLES, int), is_root=True)
-    is_new = candidates.kind_is_new(pairs, num_samples=NUM_SAMPLES)
+    pairs = pairs_of(root, concepts, np.zeros(NUM_SAMPLES, int))
+    is_new = [candidates.is_new(pairs, kind, NUM_SAMPLES, True) for kind in KINDS]
     assert [bool(kind.all()) for kind in is_new] == [True, False, True, False]
     assert [bool(kind.any()) for kind in is_new] == [True, False, True, False]
 
 
-def test_empty_slots_and_concepts_that_are_not_usable_are_not_extended(rng):
+def test_empty_slots_are_not_extended(rng):
     members, concepts = random_masks(rng)
-    weights = np.zeros(NUM_SAMPLES, int)
-    nothing = pairs_of(np.zeros_like(members), concepts, weights)
-    unusable = pairs_of(members, concepts, weights, usable=False)
-    for pairs in (nothing, unusable):
-        is_new = candidates.kind_is_new(pairs, num_samples=NUM_SAMPLES)
-        assert not any(bool(kind.any()) for kind in is_new)
+    nothing = pairs_of(np.zeros_like(members), concepts, np.zeros(NUM_SAMPLES, int))
+    for kind in KINDS:
+        assert not candidates.is_new(nothing, kind, NUM_SAMPLES, False).any()
 
 
-def test_pairs_are_taken_by_member_then_concept(rng):
-    members, concepts = random_masks(rng)
-    pairs = pairs_of(members, concepts, rng.integers(-9, 9, NUM_SAMPLES))
-    positions = jnp.array([0, 41, 199, 41], jnp.int32)
-    some = candidates.take_pairs(pairs, positions)
-    assert some.member.tolist() == [0, 1, 4, 1]
-    assert some.concept.tolist() == [0, 1, 39, 1]
-    np.testing.assert_array_equal(some.num_both, pairs.num_both.reshape(-1)[positions])
-    np.testing.assert_array_equal(some.num_member, members.sum(1)[some.member])
+@pytest.fixture
+def parents(rng):
+    """Two neurons with members and concepts of their own."""
+    counts = rng.integers(1, 9, size=(2, NUM_MEMBERS + 1, 3, NUM_CONCEPTS))
+    members = jnp.asarray(rng.integers(1, 9, size=(2, NUM_MEMBERS, 7)), jnp.int32)
+    return Parents(
+        Beam(members, jnp.zeros((2, NUM_MEMBERS, 1, 1), jnp.uint32)),
+        both=jnp.asarray(counts[:, 1:], jnp.int32),
+        concepts=jnp.asarray(counts[:, 0], jnp.int32),
+        usable=jnp.asarray(np.arange(NUM_CONCEPTS) % 3 > 0).reshape(1, -1),
+        is_root=jnp.array(False),
+    )
+
+
+def test_concepts_that_are_not_usable_extend_nothing(parents):
+    scores = candidates.possible_scores(
+        parents,
+        parents.pairs,
+        np.arange(NUM_KINDS, dtype=np.int32).reshape(1, 1, -1, 1),
+        objective=AUROC,
+        bounds=free_limits(1000).bounds,
+    )
+    assert scores.shape == (2, NUM_MEMBERS, NUM_KINDS, NUM_CONCEPTS)
+    assert np.isfinite(scores).any((0, 1, 2)).tolist() == parents.usable[0].tolist()
+
+
+def test_pairs_are_those_of_the_members_and_concepts_asked_for(parents, rng):
+    member = jnp.asarray(rng.integers(NUM_MEMBERS, size=(2, 9)), jnp.int32)
+    concept = jnp.asarray(rng.integers(NUM_CONCEPTS, size=(2, 9)), jnp.int32)
+    found, formulas = parents.pairs_of(member, concept)
+    neuron = np.arange(2).reshape(2, 1)
+    places: tuple[Any, ...] = (
+        (neuron, member, 0, concept),
+        (neuron, member, 0, 0),
+        (neuron, 0, 0, concept),
+    )
+    for pair, place, measures in zip(found, places, parents.pairs, strict=True):
+        for field, wanted in zip(
+            jax.tree.leaves(pair), jax.tree.leaves(measures), strict=True
+        ):
+            np.testing.assert_array_equal(field, np.asarray(wanted)[place])
     np.testing.assert_array_equal(
-        some.sum_concept.low, pairs.sum_concept.low[0, some.concept]
+        formulas.literals, np.asarray(parents.beam.numbers)[neuron, member, :2]
     )

@@ -12,8 +12,8 @@ from jax import export
 from jax.sharding import Mesh
 
 from invert_jax.core.objectives.auroc import AUROC
-from invert_jax.core.search import packing
-from invert_jax.core.search.packing import ConceptTable, Layout
+from invert_jax.core.search.layout import BITS, Layout
+from invert_jax.core.search.packing import ConceptTable
 from invert_jax.engine import programs
 from tests.core.search_problems import free_limits
 
@@ -29,14 +29,14 @@ array = jax.ShapeDtypeStruct
 def table_and_weights():
     """What the programs of a block are called with, without the numbers."""
     chunks, rows = LAYOUT.num_chunks, LAYOUT.rows_per_chunk
-    num_words = rows // packing.BITS
+    num_words = rows // BITS
 
     def table():
         return ConceptTable(
-            words=jnp.zeros((chunks, NUM_CONCEPTS, num_words), jnp.uint32),
+            words=jnp.zeros((NUM_CONCEPTS, chunks, num_words), jnp.uint32),
             filled=jnp.zeros((chunks, num_words), jnp.uint32),
             row_counts=jnp.zeros((chunks, rows), jnp.float32),
-            num_positives=jnp.zeros(NUM_CONCEPTS, jnp.int32),
+            num_chunks=jnp.int32(chunks),
         )
 
     weights = (NUM_NEURONS, chunks, LAYOUT.num_limbs, rows)
@@ -48,8 +48,10 @@ def table_and_weights():
 
 
 def search_program():
-    limits = free_limits(NUM_SAMPLES, num_usable=9)
-    return programs.search_program(one_device(), AUROC, limits, ()), table_and_weights()
+    problem = free_limits(NUM_SAMPLES, num_usable=9)
+    bounds = jax.tree.map(lambda number: array((), jnp.int32), problem.bounds)
+    program = programs.search_program(one_device(), AUROC, problem.limits, ())
+    return program, (*table_and_weights(), bounds)
 
 
 def concept_sums_program():

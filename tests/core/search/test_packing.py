@@ -8,76 +8,17 @@ import scipy.sparse
 
 from invert_jax.core import exact
 from invert_jax.core.search import packing
-from invert_jax.core.search.packing import Layout
+from invert_jax.core.search.layout import (
+    CPU_SUM,
+    LARGEST_SUM,
+    MOST_CHUNKS,
+    Layout,
+    choose_layout,
+)
+from tests.core.search.test_layout import COUNTS
 
-LARGEST_FLOAT = 1 << 24
-
-
-def heavy_rows(num_rows, num_heavy, num_samples):
-    """A few rows of nearly all samples, the rest one sample each."""
-    counts = np.ones(num_rows, np.int64)
-    rest = num_samples - (num_rows - num_heavy)
-    counts[:num_heavy] = rest // num_heavy
-    counts[0] += num_samples - counts.sum()
-    return counts
-
-
-COUNTS = {
-    "two samples": np.array([1, 1]),
-    "one row": np.array([10]),
-    "single samples": np.ones(4000, np.int64),
-    "a layer": np.full(1000, 50),
-    "nearly all rows distinct": np.full(30_000, 2),
-    "two halves of the most samples": heavy_rows(2, 2, exact.MAX_SAMPLES),
-    "heavy rows first": heavy_rows(9000, 40, exact.MAX_SAMPLES),
-    "one heavy row in 10,000,000": heavy_rows(5000, 1, 10_000_000),
-    "100,000 equal rows": np.full(100_000, 160),
-}
-
-
-def largest_digits(counts, num_limbs):
-    """The largest size of each limb of any row sum; of Python's integers."""
-    num_samples = int(counts.sum())
-    largest = [int(n) * (num_samples - int(n)) for n in counts]
-    shift = exact.LIMB_BITS * (num_limbs - 1)
-    top = [max(v >> shift, -(-v >> shift)) for v in largest]
-    lower = [min(v, exact.LIMB_MASK) for v in largest]
-    return [lower] * (num_limbs - 1) + [top]
-
-
-def is_exact(counts, num_limbs, rows_per_chunk, largest_sum):
-    starts = range(0, len(counts), rows_per_chunk)
-    return all(
-        sum(digits[start : start + rows_per_chunk]) <= largest_sum
-        for digits in largest_digits(counts, num_limbs)
-        for start in starts
-    )
-
-
-@pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS)
-def test_every_partial_sum_of_a_layout_is_exact_in_float32(counts):
-    layout = packing.choose_layout(counts)
-    assert is_exact(
-        counts, layout.num_limbs, layout.rows_per_chunk, packing.LARGEST_SUM
-    )
-    assert counts.sum() <= LARGEST_FLOAT
-    assert layout.rows_per_chunk % packing.BITS == 0
-    covered = layout.num_chunks * layout.rows_per_chunk
-    assert len(counts) <= covered < len(counts) + layout.rows_per_chunk
-
-
-@pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS)
-def test_with_fewer_limbs_no_chunk_that_is_long_enough_would_be_exact(counts):
-    layout = packing.choose_layout(counts)
-    shortest = min(packing.SMALLEST_CHUNK, layout.rows_per_chunk)
-    assert layout.num_limbs == 1 or not is_exact(
-        counts, layout.num_limbs - 1, shortest, packing.LARGEST_SUM // 2
-    )
-
-
-def test_layouts_of_the_counts_above_use_every_number_of_limbs():
-    used = {packing.choose_layout(counts).num_limbs for counts in COUNTS.values()}
-    assert used == {1, 2, 3, 4}
+sums_of_both = jax.jit(packing.sums_of_both)
+sums_of_concepts = jax.jit(packing.sums_of_concepts)
 
 
 def random_sums(rng, counts):
@@ -102,19 +43,17 @@ def check_sums(rng, sums, counts, layout, num_concepts=7, num_members=3):
     weights = packing.spread(limbs, layout).swapaxes(0, 1)
     padded = np.zeros((num_members, layout.num_chunks * layout.rows_per_chunk), bool)
     padded[:, :num_rows] = members
-    words = packing.pack_bits(padded).reshape(num_members, layout.num_chunks, -1)
-    found, num_both = jax.jit(packing.sums_of_both)(
-        words.swapaxes(0, 1), weights, table
-    )
-    np.testing.assert_array_equal(
-        exact.to_int64(found), (members * sums) @ concepts.astype(np.int64)
-    )
-    np.testing.assert_array_equal(
-        num_both, (members * counts) @ concepts.astype(np.int64)
-    )
-    total = jax.jit(packing.sum_of_all)(weights)
-    assert exact.to_int64(jax.tree.map(jnp.atleast_1d, total)).tolist() == [sums.sum()]
-    np.testing.assert_array_equal(table.num_positives, counts @ concepts)
+    words = packing.pack_bits(padded).reshape(1, num_members, layout.num_chunks, -1)
+    neuron = jnp.asarray(weights[None])
+    digits = sums_of_both(words, neuron, table, num_chunks=table.num_chunks)
+    found, num_both = packing.measure_of(digits[0, :, :, :num_concepts])
+    masks = concepts.astype(np.int64)
+    np.testing.assert_array_equal(exact.to_int64(found), (members * sums) @ masks)
+    np.testing.assert_array_equal(num_both, (members * counts) @ masks)
+    digits = sums_of_concepts(neuron, table)
+    found, num_positives = packing.measure_of(digits[0, :, :num_concepts])
+    np.testing.assert_array_equal(exact.to_int64(found), sums @ masks)
+    np.testing.assert_array_equal(num_positives, counts @ masks)
 
 
 @pytest.mark.parametrize(
@@ -123,20 +62,45 @@ def check_sums(rng, sums, counts, layout, num_concepts=7, num_members=3):
 )
 def test_sums_over_rows_are_those_of_64_bits(rng, name):
     counts = COUNTS[name]
-    check_sums(rng, random_sums(rng, counts), counts, packing.choose_layout(counts))
+    check_sums(rng, random_sums(rng, counts), counts, choose_layout(counts, 32))
 
 
 def test_sums_that_reach_the_bound_of_a_chunk_are_exact(rng):
     """Lower digits are the largest there are, upper ones nearly the largest allowed."""
     counts = np.full(8192, 22)
-    layout = packing.choose_layout(counts)
-    assert layout == Layout(num_limbs=2, num_chunks=2, rows_per_chunk=4096)
+    layout = choose_layout(counts, 32, on_cpu=False)
+    assert layout == Layout(2, num_chunks=2, rows_per_chunk=4096, num_concepts=32)
     largest = counts * (counts.sum() - counts)
     sums = ((largest >> exact.LIMB_BITS) << exact.LIMB_BITS) - 1
     digits = exact.to_limbs(sums, num_limbs=2)[:, :4096].sum(1, dtype=np.int64)
-    assert (digits > 0.94 * packing.LARGEST_SUM).all()
+    assert (digits > 0.94 * LARGEST_SUM).all()
     check_sums(rng, sums, counts, layout)
     check_sums(rng, -sums, counts, layout)
+
+
+def test_sums_that_reach_the_bound_of_a_cpu_are_exact(rng):
+    counts = np.ones(65_000, np.int64)
+    layout = choose_layout(counts, 32)
+    assert (layout.num_limbs, layout.rows_per_chunk) == (1, 256)
+    assert 256 * 64_999 > 0.99 * CPU_SUM
+    sums = 2 * np.arange(65_000) - 64_999
+    check_sums(rng, sums, counts, layout)
+    check_sums(rng, -sums, counts, layout)
+
+
+def test_sums_of_very_many_chunks_are_carried(rng):
+    """Those of one limb of the first chunks alone would not fit into 32 bits."""
+    num_chunks = 3 * MOST_CHUNKS + 5
+    counts = np.full(32 * num_chunks, 250)
+    largest = counts * (counts.sum() - counts)
+    layout = Layout(3, num_chunks + 7, rows_per_chunk=32)
+    for sums in (largest, -largest, random_sums(rng, counts)):
+        check_sums(rng, sums, counts, layout)
+
+
+def test_chunks_that_are_room_are_not_added(rng):
+    counts = rng.integers(1, 20, 70)
+    check_sums(rng, random_sums(rng, counts), counts, Layout(2, 8, 32, 40))
 
 
 @pytest.mark.parametrize("num_limbs", [1, 2, 3, 4])
@@ -163,14 +127,13 @@ def test_the_table_holds_each_concept_in_the_chunks_of_its_rows(rng):
     masks = rng.random((70, 5)) < 0.5
     counts = rng.integers(1, 9, 70)
     table = packing.pack(scipy.sparse.csr_array(masks), counts, Layout(1, 3, 32))
-    unpacked = np.asarray(packing.unpack(table.words))
-    rows = unpacked.transpose(1, 0, 2).reshape(5, 96)
+    rows = np.asarray(packing.unpack(table.words)).reshape(5, 96)
     np.testing.assert_array_equal(rows[:, :70].T, masks)
     assert not rows[:, 70:].any()
     filled = np.asarray(packing.unpack(table.filled)).reshape(-1)
     np.testing.assert_array_equal(filled, np.arange(96) < 70)
     assert table.row_counts.reshape(-1)[:70].tolist() == counts.tolist()
-    assert table.num_positives.tolist() == (counts @ masks).tolist()
+    assert int(table.num_chunks) == 3
 
 
 def test_columns_packed_a_few_at_a_time_are_packed_alike(rng):
@@ -180,8 +143,8 @@ def test_columns_packed_a_few_at_a_time_are_packed_alike(rng):
     # A chunk of rows this long leaves room for 2**26 / 2**25 = 2 columns at a time.
     tall = Layout(1, 1 << 19, 64)
     found = packing.pack(masks, counts, tall)
-    np.testing.assert_array_equal(found.words[0], wanted.words[0])
-    assert not found.words[1:].any()
+    np.testing.assert_array_equal(found.words[:, 0], wanted.words[:, 0])
+    assert not found.words[:, 1:].any()
 
 
 def test_rows_that_fill_up_hold_no_sample(rng):

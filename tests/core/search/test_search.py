@@ -3,16 +3,15 @@
 import itertools
 from fractions import Fraction
 
-import jax
 import numpy as np
 import pytest
 
 from invert_jax.core.objectives.auroc import AUROC
-from invert_jax.core.search.packing import Layout
-from invert_jax.core.search.search import search
+from invert_jax.core.search.layout import Layout
 from tests.core import search_problems
 from tests.core.search_problems import (
     Answer,
+    Problem,
     Rows,
     expected,
     free_limits,
@@ -24,7 +23,7 @@ FREE = free_limits(NUM_SAMPLES)
 LONG = free_limits(NUM_SAMPLES, max_length=4, beam_size=5, list_size=1)
 BOUNDED = free_limits(NUM_SAMPLES, min_positives=6, max_positives=30, list_size=4)
 # All small problems have this layout, so that each of the settings compiles once.
-SMALL = Layout(num_limbs=1, num_chunks=1, rows_per_chunk=64)
+SMALL = Layout(num_limbs=1, num_chunks=1, rows_per_chunk=64, num_concepts=9)
 
 
 def levels(rng, num_levels, num_samples=NUM_SAMPLES, num_neurons=NUM_NEURONS):
@@ -213,16 +212,45 @@ def test_cutting_the_rows_into_chunks_changes_nothing(rng):
     assert solve(values, masks, FREE, layout=Layout(3, 2, 32)) == wanted
 
 
+@pytest.mark.parametrize("num_concepts", [1, 2, 7, 8, 9, 31, 32, 33, 65])
+def test_room_for_more_concepts_and_rows_changes_nothing(rng, num_concepts):
+    """Of every size up to and past that of a program, against the oracle."""
+    masks = rng.random((40, num_concepts)) < 0.4
+    values = levels(rng, 4, num_samples=40, num_neurons=3)
+    problem = free_limits(40, max_length=2, max_positives=25)
+    for layout in (None, Layout(2, 4, 32, num_concepts=48), Layout(1, 1, 64)):
+        check(values, masks, problem, layout=layout)
+
+
+def test_samples_bounds_and_number_of_literals_are_values_of_one_program(rng):
+    problem = Problem(0, 0, 0, max_length=2, beam_size=4, num_usable=0)
+    program = search_problems.searcher(AUROC, problem.limits)
+    before = program._cache_size()
+    for num_samples in (30, 41, 60, 64):
+        masks = rng.random((num_samples, 6)) < 0.4
+        values = levels(rng, 5, num_samples=num_samples, num_neurons=3)
+        for smallest, largest, usable in ((1, num_samples - 1, 2), (5, 20, 6)):
+            changed = problem._replace(
+                num_samples=num_samples,
+                min_positives=smallest,
+                max_positives=largest,
+                num_usable=usable,
+            )
+            check(values, masks, changed)
+    assert program._cache_size() - before == 1
+
+
 def test_permuting_the_neurons_or_searching_them_alone_changes_nothing(rng):
     values, masks = levels(rng, 30), independent(rng)
     wanted = solve(values, masks, FREE, layout=SMALL)
     backwards = solve(values[:, ::-1], masks, FREE, layout=SMALL)
     assert backwards[::-1] == wanted
     rows, _ = search_problems.compress(values, masks)
-    weights, table = search_problems.pack_rows(rows, SMALL)
-    alone = jax.jit(lambda one: search(one, table, objective=AUROC, limits=FREE))
-    singles = [jax.tree.map(lambda x: x[None], alone(one)) for one in weights]
-    assert [search_problems.read(one, FREE)[0] for one in singles] == wanted
+    answers = [
+        search_problems.solve_rows(rows._replace(sums=one[None]), FREE, layout=SMALL)
+        for one in rows.sums
+    ]
+    assert [one for (one,) in answers] == wanted
 
 
 def support_of(answer, masks):

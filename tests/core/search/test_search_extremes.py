@@ -12,8 +12,7 @@ import pytest
 
 from invert_jax.core.exact import MAX_SAMPLES
 from invert_jax.core.objectives.auroc import AUROC
-from invert_jax.core.search import packing
-from invert_jax.core.search.packing import Layout
+from invert_jax.core.search.layout import Layout, choose_layout
 from invert_jax.engine import programs
 from tests.core import search_problems
 from tests.core.search_problems import Rows, expected_of_rows, free_limits, solve_rows
@@ -65,8 +64,8 @@ def bits_of_results():
     """Every field that the search and the ranks return, byte by byte."""
     rng = np.random.default_rng(0)
     weights, table = search_problems.pack_rows(ten_million_samples(rng, 1000), WIDEST)
-    search = search_problems.searcher(AUROC, TEN_MILLION)
-    found = search(weights, table, np.ones(len(weights), bool))
+    search = search_problems.searcher(AUROC, TEN_MILLION.limits)
+    found = search(weights, np.ones(len(weights), bool), table, TEN_MILLION.bounds)
     activations = rng.integers(-50, 50, 1000).astype(np.float16)
     rank = jax.jit(
         partial(programs.rank_rows, layout=LAYOUT, num_rows=7, negative=True)
@@ -122,7 +121,9 @@ def test_thousands_of_rows_and_a_list_shorter_than_the_ties_are_searched_exactly
     masks = rng.random((9000, 40)) < rng.uniform(0.001, 0.5, 40)
     values = rng.integers(3, size=(9000, 2)).astype(np.float32)
     rows, columns = search_problems.compress(values, masks)
-    assert len(columns) == 40 and packing.choose_layout(rows.counts).num_chunks > 8
+    assert (
+        len(columns) == 40 and choose_layout(rows.counts, len(columns)).num_chunks > 8
+    )
     check(rows, free_limits(9000, min_positives=20, max_positives=4500, list_size=2))
 
 
