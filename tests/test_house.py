@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -65,6 +66,7 @@ FILES = sorted(str(path.relative_to(PACKAGE))[:-3] for path in PACKAGE.rglob("*.
 every_file = pytest.mark.parametrize("file", FILES)
 
 
+@cache
 def parse(file):
     return ast.parse((PACKAGE / f"{file}.py").read_text())
 
@@ -111,11 +113,12 @@ def modules_of(node):
         yield name if file_of(name) or name in LATE else node.module
 
 
+@cache
 def imported_modules(file, *, inside_functions=True, for_types=True):
     """The dotted names that a file imports."""
     choices = {"inside_functions": inside_functions, "for_types": for_types}
-    for node in import_nodes(parse(file), **choices):
-        yield from modules_of(node)
+    nodes = import_nodes(parse(file), **choices)
+    return [module for node in nodes for module in modules_of(node)]
 
 
 def imported_files(file, **choices):
@@ -147,6 +150,7 @@ def test_no_files_import_each_other():
         pytest.fail(f"imports in a circle: {error.args[1]}")
 
 
+@cache
 def is_late(module):
     """Whether a module is one of `LATE`, or of ours and loads one itself."""
     file = file_of(module) if module.split(".")[0] == "invert_jax" else None
