@@ -170,6 +170,12 @@ def _sum_of_chunks(
     first = jnp.int32(0)
     nothing = jnp.zeros(jax.eval_shape(products, first).shape, jnp.int32)
     room = table.words.shape[1]
+    if room == 1:
+        # XLA takes a product that is the same each time out of its loop, and makes it
+        # even where none is asked for.
+        return lax.cond(
+            num_chunks > 0, lambda: add_chunk(first, nothing), lambda: nothing
+        )
     if room <= MOST_CHUNKS:
         return lax.fori_loop(first, num_chunks, add_chunk, nothing)
     return lax.fori_loop(0, -(-room // MOST_CHUNKS), add_some, nothing)
