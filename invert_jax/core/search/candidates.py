@@ -54,7 +54,8 @@ class Pairs(NamedTuple):
 class Parents(NamedTuple):
     """What is extended, and all that the scores of the extensions follow from.
 
-    A candidate has a position: (4 member + kind) K + concept.
+    A candidate of B members and K concepts has a position: (kind B + member) K +
+    concept.
 
     Attributes:
         beam: The formulas to extend.
@@ -72,13 +73,13 @@ class Parents(NamedTuple):
 
     @property
     def pairs(self) -> Pairs:
-        """All members with all concepts; [neurons, members, kinds, concepts]."""
+        """All members with all concepts; [neurons, members, concepts]."""
         formulas = self.beam.formulas
         members = Measure(formulas.sums, formulas.num_positives)
         return Pairs(
-            with_axes(measure_of(self.both), 2),
-            with_axes(members, 2, 3),
-            with_axes(measure_of(self.concepts), 1, 2),
+            measure_of(self.both),
+            with_axes(members, 2),
+            with_axes(measure_of(self.concepts), 1),
         )
 
     def pairs_of(
@@ -160,18 +161,18 @@ def is_new(
 def possible_scores(
     parents: Parents,
     pairs: Pairs,
-    kind: Int[Kind, "..."],
+    kind: Int[Array, ""],
     *,
     objective: Objective,
     bounds: Bounds,
-) -> Float[Array, "neurons members kinds concepts"]:
-    """Approximate score of an extension; -inf out of bounds or absorbed."""
+) -> Float[Array, "neurons members concepts"]:
+    """Approximate scores of the extensions of a kind; -inf out of bounds or old."""
     sums, count = extended(pairs, kind, bounds.num_samples)
     approximate = objective.approximate(
         exact.to_float32(sums), count, num_samples=bounds.num_samples
     )
     possible = is_new(pairs, kind, bounds.num_samples, parents.is_root)
-    possible &= with_axes(parents.usable, 1, 2)
+    possible &= jnp.expand_dims(parents.usable, 1)
     possible &= (count >= bounds.min_positives) & (count <= bounds.max_positives)
     return jnp.where(possible, approximate, -jnp.inf)
 
@@ -184,9 +185,9 @@ def extensions(
     num_samples: Int[ArrayLike, ""],
 ) -> Beam:
     """The candidates at positions as formulas; empty slots for those not listed."""
-    num_concepts = jnp.int32(parents.usable.shape[1])
+    size, _, num_concepts = map(np.int32, parents.both.shape[1:])
     row, concept = lax.div(positions, num_concepts), lax.rem(positions, num_concepts)
-    member, kind = row >> 2, row & (NUM_KINDS - 1)
+    kind, member = lax.div(row, size), lax.rem(row, size)
     pairs, members = parents.pairs_of(member, concept)
     is_or, negated = bits_of(kind)
     length = members.literals.shape[-1]

@@ -21,7 +21,7 @@ class Limits(NamedTuple):
     max_length: int
     beam_size: int
     is_narrowed: bool = False
-    list_size: int = 24
+    list_size: int = 27
 
 
 class Bounds(NamedTuple):

@@ -120,7 +120,7 @@ def sums_of_both(
     weights: Float[Array, "neurons chunks limbs rows"],
     table: ConceptTable,
     *,
-    num_chunks: Int[ArrayLike, ""],
+    num_chunks: Int[Array, ""],
 ) -> Int[Array, "neurons members digits concepts"]:
     """The same where a member and a concept both hold.
 
@@ -155,7 +155,7 @@ def _columns(
 def _sum_of_chunks(
     products: Callable[[Int[Array, ""]], Float[Array, "..."]],
     table: ConceptTable,
-    num_chunks: Int[ArrayLike, ""],
+    num_chunks: Int[Array, ""],
 ) -> Int[Array, "..."]:
     """The sum of exact products over the first chunks."""
 

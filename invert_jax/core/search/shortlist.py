@@ -1,9 +1,6 @@
 """The shortlist: few candidates, by scores in float32, that hold the exact best."""
 
-import math
-
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
@@ -79,30 +76,37 @@ def scores_in_race(
         bounds: What may be answered.
     """
     num_neurons, size, _, num_concepts = parents.both.shape
-    kind = np.arange(NUM_KINDS, dtype=np.int32).reshape(1, 1, -1, 1)
-    concept = lax.broadcasted_iota(jnp.int32, (1, 1, 1, num_concepts), 3)
-    shape = (1, size, NUM_KINDS, num_concepts)
-    position = lax.iota(jnp.int32, math.prod(shape)).reshape(shape)
-    pairs = parents.pairs
-    scores = possible_scores(parents, pairs, kind, objective=objective, bounds=bounds)
-    last_score, last_position = with_axes(last, 1, 2, 3)
-    is_listed = (scores == last_score) & (position <= last_position)
-    is_listed |= scores > last_score
-    members = parents.beam.formulas
+    position = lax.iota(jnp.int32, size * num_concepts)
+    position = position.reshape(1, size, num_concepts)
+    concept = lax.broadcasted_iota(jnp.int32, (1, 1, num_concepts), 2)
+    last_score, last_position = with_axes(last, 1, 2)
+    pairs, members = parents.pairs, parents.beam.formulas
     by_member, last_literal = extensions_order(members, worst)
-    is_or, negated = bits_of(kind)
-    is_beaten = comes_after(
-        with_axes(by_member, 2, 3),
-        2 * concept + negated,
-        2 * with_axes(members.operators, 2, 3) + is_or,
-        last=with_axes(last_literal, 2, 3),
-        other_operators=with_axes(worst.operators, 2, 3),
-    )
-    sums, count = extended(pairs, kind, bounds.num_samples)
-    is_beaten &= count == with_axes(worst.num_positives, 2, 3)
-    is_beaten &= exact.equal(sums, with_axes(worst.sums, 2, 3))
-    left = jnp.where(is_listed | is_beaten, -jnp.inf, scores)
-    return left.reshape(num_neurons, -1)
+
+    def score_kind(kind, scores):
+        of_kind = possible_scores(
+            parents, pairs, kind, objective=objective, bounds=bounds
+        )
+        is_last = position + kind * (size * num_concepts) <= last_position
+        is_listed = (of_kind > last_score) | ((of_kind == last_score) & is_last)
+        is_or, negated = bits_of(kind)
+        is_beaten = comes_after(
+            with_axes(by_member, 2),
+            2 * concept + negated,
+            2 * with_axes(members.operators, 2) + is_or,
+            last=with_axes(last_literal, 2),
+            other_operators=with_axes(worst.operators, 2),
+        )
+        sums, count = extended(pairs, kind, bounds.num_samples)
+        is_beaten &= count == with_axes(worst.num_positives, 2)
+        is_beaten &= exact.equal(sums, with_axes(worst.sums, 2))
+        left = jnp.where(is_listed | is_beaten, -jnp.inf, of_kind)
+        return lax.dynamic_update_index_in_dim(scores, left, kind, 1)
+
+    shape = (num_neurons, NUM_KINDS, size, num_concepts)
+    nothing = jnp.zeros(shape, jnp.float32)
+    scores = lax.fori_loop(jnp.int32(0), jnp.int32(NUM_KINDS), score_kind, nothing)
+    return scores.reshape(num_neurons, -1)
 
 
 def lowest_rival(

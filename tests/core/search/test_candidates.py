@@ -156,15 +156,16 @@ def parents(rng):
 
 
 def test_concepts_that_are_not_usable_extend_nothing(parents):
-    scores = candidates.possible_scores(
-        parents,
-        parents.pairs,
-        np.arange(NUM_KINDS, dtype=np.int32).reshape(1, 1, -1, 1),
-        objective=AUROC,
-        bounds=free_limits(1000).bounds,
-    )
-    assert scores.shape == (2, NUM_MEMBERS, NUM_KINDS, NUM_CONCEPTS)
-    assert np.isfinite(scores).any((0, 1, 2)).tolist() == parents.usable[0].tolist()
+    bounds = free_limits(1000).bounds
+    scores = [
+        candidates.possible_scores(
+            parents, parents.pairs, kind, objective=AUROC, bounds=bounds
+        )
+        for kind in KINDS
+    ]
+    assert {each.shape for each in scores} == {(2, NUM_MEMBERS, NUM_CONCEPTS)}
+    found = np.isfinite(scores).any((0, 1, 2))
+    assert found.tolist() == parents.usable[0].tolist()
 
 
 def test_pairs_are_those_of_the_members_and_concepts_asked_for(parents, rng):
@@ -173,9 +174,9 @@ def test_pairs_are_those_of_the_members_and_concepts_asked_for(parents, rng):
     found, formulas = parents.pairs_of(member, concept)
     neuron = np.arange(2).reshape(2, 1)
     places: tuple[Any, ...] = (
-        (neuron, member, 0, concept),
-        (neuron, member, 0, 0),
-        (neuron, 0, 0, concept),
+        (neuron, member, concept),
+        (neuron, member, 0),
+        (neuron, 0, concept),
     )
     for pair, place, measures in zip(found, places, parents.pairs, strict=True):
         for field, wanted in zip(
