@@ -19,7 +19,8 @@ PACKAGE = ROOT / "invert_jax"
 # The folders and the files beside them, in the floors of the house from the ground up:
 # what stands on a floor imports from lower floors and from its own.
 FLOORS = (
-    "core formula checks disk pipeline plain_arrays progress sample_ids version",
+    "core formula checks compilation_cache disk pipeline plain_arrays progress "
+    "sample_ids version",
     "settings datasets",
     "concepts activations",
     "explanations",
@@ -56,6 +57,7 @@ CORE_IMPORTS = {"invert_jax", "jax", "jaxtyping", "numpy", "scipy"}
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "google_crc32c": "google-crc32c",
+    "jaxlib": "jax",
     "sklearn": "scikit-learn",
     "tensorflow_datasets": "tensorflow-datasets",
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from invert_jax.cli import collect, compare, demo, explain, null, report
 from invert_jax.cli.words import Parser, fail, make, show_warning
+from invert_jax.compilation_cache import switch_on
 
 ABOUT = """\
 Name every neuron of a network with a short logical formula over known concepts.
@@ -24,12 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: The words after the program's name; of this process if None.
+        arguments: The words after the program's name. If None, those of this process,
+            which is then this program's own and keeps what JAX compiles.
 
     Returns:
         The exit status: 0, or 2 after a message on standard error.
     """
     parsed = _parse(arguments)
+    if arguments is None:
+        switch_on()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = show_warning

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from invert_jax.checks import printable
+from invert_jax.compilation_cache import remove_damaged
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,8 @@ def show_warning(
 ) -> None:
     """Show a warning as a sentence, without the line of code it comes from."""
     del category, filename, lineno, file, line
-    say(f"warning: {message}")
+    if not remove_damaged(str(message)):
+        say(f"warning: {message}")
 
 
 def fail(error: Exception) -> int:
