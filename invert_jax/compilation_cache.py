@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import jax
-import jaxlib
+import jaxlib.version
 import platformdirs
 
 # The environment variable that names another folder, or turns all of this off.
@@ -25,7 +25,12 @@ MOST_BYTES = 512 << 20
 # A program that compiles faster than this is about as fast to compile as to load.
 SETTINGS = {"jax_persistent_cache_min_compile_time_secs": 0.05}
 
+# Older ones print an error, though none, for each program that some processors load
+# (issue 44565 of openxla/xla).
+_FIRST_JAXLIB = (0, 10, 2)
+_FOLDER = "jax_compilation_cache_dir"
 _OFF = {"", "0", "off"}
+_PROCESSOR = Path("/proc/cpuinfo")
 _FAILED = re.compile(
     r"Error (?:reading|writing) persistent compilation cache entry for '(.+?)': "
 )
@@ -35,21 +40,22 @@ def switch_on() -> Path | None:
     """Keep what this process compiles, and load what others kept.
 
     Nothing changes if the user chose a cache for JAX, if the environment variable
-    turns this off, or if there is no folder that belongs to the user alone.
+    turns this off, if there is no folder that belongs to the user alone, or if jaxlib
+    is older than 0.10.2.
 
     Returns:
         The folder, or None if nothing changed.
     """
     folder = cache_folder()
-    if jax.config.jax_compilation_cache_dir is not None or folder is None:
+    if jax.config.values[_FOLDER] is not None or folder is None:
         return None
-    if not _is_made(folder):
+    if jaxlib.version.__version_info__ < _FIRST_JAXLIB or not _is_made(folder):
         return None
     _remove_oldest(folder.parent)
     for name, value in SETTINGS.items():
         if name.upper() not in os.environ:
             jax.config.update(name, value)
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update(_FOLDER, str(folder))
     return folder
 
 
@@ -76,7 +82,7 @@ def remove_damaged(message: str) -> bool:
         Whether the message was such a warning, about the folder of this package.
     """
     found, folder = _FAILED.match(message), cache_folder()
-    used = jax.config.jax_compilation_cache_dir
+    used = jax.config.values[_FOLDER]
     if found is None or folder is None or used != str(folder):
         return False
     with contextlib.suppress(OSError):
@@ -88,13 +94,13 @@ def remove_damaged(message: str) -> bool:
 def _name() -> str:
     """The name of the folder: what its programs need to run."""
     digest = hashlib.sha256(_processor_features().encode()).hexdigest()[:12]
-    return f"jaxlib-{jaxlib.__version__}-{platform.machine()}-{digest}"
+    return f"jaxlib-{jaxlib.version.__version__}-{platform.machine()}-{digest}"
 
 
 def _processor_features() -> str:
     """What the processor can do, or what it is called where the system does not say."""
     with contextlib.suppress(OSError):
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+        with _PROCESSOR.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 name, _, features = line.partition(":")
                 if name.strip() in ("flags", "Features"):

@@ -1,10 +1,24 @@
 """Settings and the one fixture that all tests share."""
 
+import os
+
 import jax
 import numpy as np
 import pytest
 
+from invert_jax import compilation_cache
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# What is compiled here is kept for the next run, and for the processes of tests.
+if folder := compilation_cache.switch_on():
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    for name, value in compilation_cache.SETTINGS.items():
+        os.environ.setdefault(name.upper(), str(value))
+
+
+def pytest_warning_recorded(warning_message):
+    compilation_cache.remove_damaged(str(warning_message.message))
 
 
 @pytest.fixture

@@ -86,3 +86,33 @@ def test_the_settings_of_the_user_change_nothing(setting, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+CALLS = """
+import jax
+before = dict(jax.config.values)
+import numpy as np
+import invert_jax as ij
+
+values, masks = np.arange(80.0)[:, None], np.tri(80, 3, -20, dtype=bool)
+quiet = ij.Options(progress=False)
+ij.explain(values, ij.Concepts.from_masks(masks, list("abc")), max_length=1,
+           min_fraction=0.3, options=quiet)
+ij.activations.collect(lambda x: {"x": x}, [values], progress=False)
+changed = {name for name, value in jax.config.values.items() if value != before[name]}
+assert not changed, changed
+"""
+
+
+def test_calls_of_the_library_change_no_setting_of_the_user(tmp_path):
+    kept = {name: v for name, v in os.environ.items() if not name.startswith("JAX_")}
+    environment = {**kept, "INVERT_JAX_CACHE": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", CALLS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert list(tmp_path.iterdir()) == [], "nothing is kept on the disk either"

@@ -5,7 +5,6 @@ import gzip
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -96,6 +95,8 @@ def _of_plain_values(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
             ) from None
     if not is_text(column.type):
         return column
+    import pyarrow.compute as pc  # takes longer to load than all of pyarrow
+
     column = pc.utf8_trim_whitespace(column)
     for kind in (pa.int64(), pa.float64()):
         try:
