@@ -212,13 +212,13 @@ def test_cutting_the_rows_into_chunks_changes_nothing(rng):
     assert solve(values, masks, FREE, layout=Layout(3, 2, 32)) == wanted
 
 
-@pytest.mark.parametrize("num_concepts", [1, 2, 7, 8, 9, 31, 32, 33, 65])
+@pytest.mark.parametrize("num_concepts", [1, 2, 31, 32, 33, 48, 49, 65])
 def test_room_for_more_concepts_and_rows_changes_nothing(rng, num_concepts):
     """Of every size up to and past that of a program, against the oracle."""
     masks = rng.random((40, num_concepts)) < 0.4
     values = levels(rng, 4, num_samples=40, num_neurons=3)
     problem = free_limits(40, max_length=2, max_positives=25)
-    for layout in (None, Layout(2, 4, 32, num_concepts=48), Layout(1, 1, 64)):
+    for layout in (None, Layout(2, 4, 32, num_concepts=48)):
         check(values, masks, problem, layout=layout)
 
 
