@@ -51,7 +51,13 @@ def explain_and_draw(rng, *, num_samples, num_concepts):
         for size in (16, 20, 64, 65, 130, 256)
     }
     labels = ij.explain(
-        layers, concepts, max_length=2, holdout=0.5, key=0, options=QUIET
+        layers,
+        concepts,
+        max_length=2,
+        min_fraction=0.2,
+        holdout=0.5,
+        key=0,
+        options=QUIET,
     )
     ij.null_distribution(concepts, labels, num_draws=100, key=0, options=QUIET)
 
