@@ -89,14 +89,17 @@ def extensions_order(
         a negative one if all come before, 0 if the new literal decides; and the other's
         last literal.
     """
-    order = jnp.asarray(members.lengths + 1 - other.lengths)
-    for each in range(members.literals.shape[-1]):
-        difference = members.literals[..., each] - other.literals[..., each]
-        compared = (order == 0) & (each < members.lengths)
-        order = jnp.where(compared, difference, order)
-    place = np.arange(members.literals.shape[-1], dtype=np.int32).reshape(1, 1, -1)
+    length = members.literals.shape[-1]
+    place = np.arange(length, dtype=np.int32).reshape(1, 1, -1)
+    is_compared = place < jnp.expand_dims(members.lengths, -1)
+    signs = jnp.sign(members.literals - other.literals)
+    # The first that differs outweighs all others.
+    weights = np.int32(1) << (length - 1 - place)
+    by_literals = (jnp.where(is_compared, signs, 0) * weights).sum(-1, dtype=jnp.int32)
+    by_length = members.lengths + 1 - other.lengths
     is_last = place == jnp.expand_dims(other.lengths - 1, -1)
-    return order, jnp.where(is_last, other.literals, 0).sum(-1, dtype=jnp.int32)
+    last = jnp.where(is_last, other.literals, 0).sum(-1, dtype=jnp.int32)
+    return jnp.where(by_length == 0, by_literals, by_length), last
 
 
 def comes_after(
