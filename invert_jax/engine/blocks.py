@@ -77,11 +77,12 @@ class Blocks:
         )
         weight_numbers = 4 * num_chunks * num_limbs * chunk
         pair_numbers = beam * num_concepts * (2 * columns + 24)
-        masked_numbers = (beam + 2 * columns) * chunk
+        masked_numbers = (beam + 1) * (columns + 1) * chunk
+        compared_numbers = 4 * (listed + beam) ** 2
         word_numbers = 4 * (listed + 2 * beam) * num_chunks * num_words
         bytes_per_neuron = 4 * (
             sample_numbers + weight_numbers + pair_numbers + masked_numbers
-            + word_numbers
+            + compared_numbers + word_numbers
         )  # fmt: skip
         unpacked = 4 * num_concepts * chunk
         left = budget - unpacked - sum(part.nbytes for part in self.table)
