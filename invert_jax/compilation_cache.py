@@ -11,6 +11,7 @@ import hashlib
 import os
 import platform
 import re
+import stat
 import sys
 from pathlib import Path
 
@@ -29,7 +30,7 @@ SETTINGS = {"jax_persistent_cache_min_compile_time_secs": 0.05}
 # (issue 44565 of openxla/xla).
 _FIRST_JAXLIB = (0, 10, 2)
 _FOLDER = "jax_compilation_cache_dir"
-_OFF = {"", "0", "off"}
+_ON, _OFF = {"1", "on", "true", "yes"}, {"", "0", "off", "false", "no", "none"}
 _PROCESSOR = Path("/proc/cpuinfo")
 _FAILED = re.compile(
     r"Error (?:reading|writing) persistent compilation cache entry for '(.+?)': "
@@ -61,11 +62,12 @@ def switch_on() -> Path | None:
 
 def cache_folder() -> Path | None:
     """Where programs are kept that run here, or None if the user wants none kept."""
-    place = os.environ.get(VARIABLE)
-    if place is None:
-        root = platformdirs.user_cache_path("invert_jax", appauthor=False)
-    elif place.strip().lower() in _OFF:
+    place = os.environ.get(VARIABLE, "on")
+    word = place.strip().lower()
+    if word in _OFF or "://" in word:
         return None
+    if word in _ON:
+        root = platformdirs.user_cache_path("invert_jax", appauthor=False)
     else:
         root = Path(os.path.expanduser(place)).absolute()
     # A user without a home has a folder named "~", wherever the process runs.
@@ -111,15 +113,25 @@ def _processor_features() -> str:
 def _is_made(folder: Path) -> bool:
     """Whether the folder is there, or was made, and nobody else writes to it."""
     try:
+        folder = folder.resolve()
         for each in reversed([folder, *folder.parents]):
             if not each.exists():
-                if _owner(each.parent) not in (0, _user()):
-                    return False
                 each.mkdir(mode=0o700, exist_ok=True)
+            elif not _is_safe(each):
+                return False
         others_write = sys.platform != "win32" and folder.lstat().st_mode & 0o022
         return _owner(folder) == _user() and not others_write
     except OSError:
         return False
+
+
+def _is_safe(folder: Path) -> bool:
+    """Whether nobody but the user and root can put another folder into its place."""
+    if sys.platform == "win32":
+        return True
+    mode = folder.stat().st_mode
+    anyone_renames = mode & stat.S_IWOTH and not mode & stat.S_ISVTX
+    return _owner(folder) in (0, _user()) and not anyone_renames
 
 
 def _owner(path: Path) -> int:

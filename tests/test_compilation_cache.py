@@ -57,8 +57,11 @@ def test_jax_keeps_programs_in_a_folder_for_the_user_alone(root):
     assert switch_on() is None, "it is the user's own from now on"
 
 
-def test_without_the_variable_they_are_in_the_users_cache_folder(root, monkeypatch):
+@pytest.mark.parametrize("word", [None, "1", "on"])
+def test_without_a_folder_they_are_in_the_users_cache_folder(root, monkeypatch, word):
     monkeypatch.delenv(compilation_cache.VARIABLE)
+    if word is not None:
+        monkeypatch.setenv(compilation_cache.VARIABLE, word)
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name, **_: root / name)
     folder = cache_folder()
     assert folder is not None and folder.parent == root / "invert_jax"
@@ -71,7 +74,9 @@ def test_the_folder_of_a_user_without_a_home_is_none(root, monkeypatch):
     assert cache_folder() is None
 
 
-@pytest.mark.parametrize("word", ["", "0", "off", "OFF"])
+@pytest.mark.parametrize(
+    "word", ["", "0", "off", "OFF", "no", "False", "gs://bucket/folder"]
+)
 def test_the_variable_turns_it_off(root, monkeypatch, word):
     monkeypatch.setenv(compilation_cache.VARIABLE, word)
     assert switch_on() is None
@@ -159,6 +164,17 @@ def test_a_folder_that_others_write_to_is_not_used(root):
     folder.chmod(0o777)
     assert switch_on() is None
     folder.chmod(0o755)
+    assert switch_on() == folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such modes")
+def test_a_folder_that_others_can_put_another_one_in_place_of_is_not_used(root):
+    folder = cache_folder()
+    assert folder is not None
+    folder.mkdir(parents=True)
+    root.parent.chmod(0o777)
+    assert switch_on() is None
+    root.parent.chmod(0o1777)
     assert switch_on() == folder
 
 

@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: The words after the program's name. If None, those of this process,
-            which is this program's own then: JAX keeps what it compiles.
+        arguments: The words after the program's name. If None, those of this process;
+            what JAX compiles is kept for the next one then.
 
     Returns:
         The exit status: 0, or 2 after a message on standard error.

@@ -23,9 +23,10 @@ T = TypeVar("T")
 # Larger blocks gain nothing on a CPU, whose caches they leave.
 CPU_BLOCK = 64
 LARGEST_BLOCK = 4096
-# Rows times concepts of a table of which a CPU searches a whole block in less than a
-# tenth of a second, so that it matters little how many of its neurons only fill it.
-LARGE_TABLE = 1 << 20
+# Rows times concepts times formulas extended, up to which a CPU searches a whole block
+# in a fifth of a second: it matters little how many of its neurons only fill it.
+LARGE_SEARCH = 1 << 25
+SMALLEST_CPU_BLOCK = 4
 
 
 class Blocks:
@@ -57,7 +58,9 @@ class Blocks:
         """What the programs of blocks of a size are compiled for."""
         return (size, *self.table.words.shape, self.layout.num_limbs)
 
-    def size(self, num_neurons: int, *, beam: int, listed: int, budget: int) -> int:
+    def size(
+        self, num_neurons: int, *, beam: int, listed: int, budget: int, steps: int = 1
+    ) -> int:
         """Neurons of a block: what fits into the budget beside the table.
 
         A multiple of the devices.
@@ -67,6 +70,7 @@ class Blocks:
             beam: Members that are extended at a time.
             listed: Supports that are compared at a time.
             budget: Bytes.
+            steps: Those of a search; the first extends one formula.
         """
         num_concepts, num_chunks, num_words = self.table.words.shape
         num_limbs, chunk = self.layout.num_limbs, self.layout.rows_per_chunk
@@ -88,23 +92,30 @@ class Blocks:
         left = budget - unpacked - sum(part.nbytes for part in self.table)
         per_device = -(-num_neurons // self.mesh.size)
         fits = max(0, left) // bytes_per_neuron // self.mesh.size
-        return self.mesh.size * max(1, min(fits, self._wanted(per_device)))
+        return self.mesh.size * max(
+            1, min(fits, self._wanted(per_device, 1 + beam * (steps - 1)))
+        )
 
-    def _wanted(self, num_neurons: int) -> int:
+    def _wanted(self, num_neurons: int, num_members: int) -> int:
         """Neurons of a block on a device that searches so many.
 
         As many as are fastest, whatever the number, so that layers share a program; but
-        no more of a large table than needed.
+        where a search takes long, little more than needed.
+
+        Args:
+            num_neurons: Neurons in all.
+            num_members: Formulas extended in all of a search.
         """
-        num_concepts, num_chunks, _ = self.table.words.shape
         if not self.ranker.on_cpu:
             power_of_two = 1 << (num_neurons - 1).bit_length()
             return min(LARGEST_BLOCK, max(CPU_BLOCK, power_of_two))
-        table_size = num_concepts * num_chunks * self.layout.rows_per_chunk
-        if table_size <= LARGE_TABLE:
-            return CPU_BLOCK
-        num_blocks = -(-num_neurons // CPU_BLOCK)
-        return -(-num_neurons // (4 * num_blocks)) * 4
+        num_concepts, num_chunks, _ = self.table.words.shape
+        num_cells = num_concepts * num_chunks * self.layout.rows_per_chunk
+        size = CPU_BLOCK
+        if num_cells * num_members > LARGE_SEARCH:
+            while size > SMALLEST_CPU_BLOCK and -num_neurons % size > num_neurons / 8:
+                size //= 2
+        return size
 
     def run(
         self, program: Program, blocks: Iterable[tuple[Block, T]]

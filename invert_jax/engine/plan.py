@@ -10,6 +10,10 @@ from invert_jax.engine.blocks import Blocks
 from invert_jax.engine.programs import Program, search_program
 from invert_jax.settings import Options, SearchSettings
 
+# Candidates decided at a time: with a beam of five they are 32 formulas, which XLA
+# compares fastest; where the beam is wide, fewer rounds are.
+SHORTEST_LIST, LONGEST_LIST = 27, 256
+
 
 class Plan(NamedTuple):
     """What runs a search.
@@ -44,6 +48,7 @@ def plan_search(
         max_length=settings.max_length,
         beam_size=settings.beam_size,
         is_narrowed=usable < table.num_concepts,
+        list_size=max(SHORTEST_LIST, min(settings.beam_size, LONGEST_LIST)),
     )
     blocks = Blocks(
         table, devices=options.devices, negative=settings.sign == "negative"
@@ -54,6 +59,7 @@ def plan_search(
         beam=limits.beam_size,
         listed=limits.list_size,
         budget=options.memory_budget,
+        steps=limits.max_length,
     )
     program = search_program(
         blocks.mesh, settings.how_to_score, limits, blocks.shape(size)

@@ -34,7 +34,7 @@ def search_program(
     Args:
         mesh: The devices.
         objective: What to maximize.
-        limits: What may be answered.
+        limits: Sizes.
         shape: Of the arrays that it will be called with; each has its own program.
     """
     del shape

@@ -8,7 +8,6 @@ import pytest
 
 import invert_jax as ij
 from invert_jax.core import exact
-from invert_jax.engine import blocks as blocks_module
 from invert_jax.engine.blocks import CPU_BLOCK, Blocks
 from tests import small_runs
 from tests.small_runs import assert_same, explain
@@ -97,14 +96,16 @@ def test_layers_share_one_size_whatever_their_own(world):
     assert sizes == {CPU_BLOCK}
 
 
-def test_blocks_of_a_large_table_are_little_larger_than_needed(world, monkeypatch):
-    monkeypatch.setattr(blocks_module, "LARGE_TABLE", 0)
+def test_blocks_of_a_long_search_are_little_larger_than_needed(world):
     blocks = Blocks(world.concepts, devices=[jax.devices()[0]])
-    for count in (1, 17, 64, 65, 100, 1000):
-        size = blocks.size(count, beam=3, listed=32, budget=1 << 30)
-        num_blocks = -(-count // size)
-        assert size <= CPU_BLOCK and num_blocks == -(-count // CPU_BLOCK)
-        assert num_blocks * (size - 4) < count <= num_blocks * size
+    for count in (1, 10, 16, 17, 64, 65, 100, 1000):
+        sizes = {
+            blocks.size(count, beam=beam, listed=32, budget=1 << 50, steps=3)
+            for beam in (20_000, 30_000)
+        }
+        (size,) = sizes
+        assert size in (4, 8, 16, 32, 64)
+        assert -count % size <= max(3, count / 8)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The state of a search: formulas of one neuron in their exact order.
+"""The state of a search: formulas of each neuron in their exact order.
 
 Formulas compare by score as exact fractions, then fewer literals, then larger support,
 then canonical order: the literals from left to right, each as (column, plain before
@@ -25,7 +25,8 @@ class Formulas(NamedTuple):
     """Formulas, the columns of one table, so that they are moved about at once.
 
     Attributes:
-        literals: 2 * column + negated, from left to right; `PAD` past the length.
+        literals: 2 * column + negated, from left to right; without meaning past the
+            length on the devices, and `PAD` there in results.
         operators: Bits, the first operator most significant; 0 is AND, 1 is OR.
         lengths: Number of literals.
         sums: Sum of weights over the support.
@@ -40,15 +41,15 @@ class Formulas(NamedTuple):
 
 
 class Beam(NamedTuple):
-    """Formulas of one neuron, best first; empty slots come last.
+    """Formulas of each neuron, best first; empty slots come last.
 
     Attributes:
         numbers: The formulas, a row each; see `table_of`.
         words: The support as packed rows.
     """
 
-    numbers: Int[Array, "beam columns"]
-    words: UInt32[Array, "beam chunks words"]
+    numbers: Int[Array, "neurons beam columns"]
+    words: UInt32[Array, "neurons beam chunks words"]
 
     @property
     def formulas(self) -> Formulas:

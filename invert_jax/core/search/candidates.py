@@ -10,8 +10,8 @@ extension have
     m OR NOT c:   S(mc) - S(c)         N - n(c) + n(mc)
 
 in canonical order: bit 0 of the kind is the operator, bit 1 the negation. (All weights
-sum to zero.) All functions work element by element, on fields that broadcast against
-each other.
+sum to zero.) What is said of pairs is said element by element, of fields that broadcast
+against each other.
 """
 
 from typing import NamedTuple, TypeVar
@@ -118,7 +118,7 @@ def _pick_digits(
 
 def bits_of(kind: Int[Kind, "..."]) -> tuple[Int[Kind, "..."], Int[Kind, "..."]]:
     """Whether a kind has OR, and whether it has NOT; 0 or 1."""
-    return kind & OPERATOR_BIT, kind >> 1
+    return kind & OPERATOR_BIT, (kind & NEGATION_BIT) >> 1
 
 
 def extended(

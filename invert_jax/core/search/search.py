@@ -1,4 +1,4 @@
-"""Beam search over left-linear formulas, exact, for one neuron.
+"""Beam search over left-linear formulas, exact, for some neurons at a time.
 
 A formula is ((l1 o l2) o l3) ..., where each literal l is a concept or its negation
 and each o is AND or OR. Step 1 keeps the best literals; each later step lets every
@@ -79,9 +79,10 @@ def search(
 
     num_columns = limits.max_length + NUM_OTHERS
     count = jnp.where(is_active, bounds.num_samples, 0)
-    is_root = np.zeros((1, size, num_columns), np.int32)
-    is_root[0, 0, -1] = 1
-    root = jnp.asarray(is_root) * lax.expand_dims(count, (1, 2))
+    # The empty formula in the first slot: but for its support, the last column, all 0.
+    last_of_first = np.zeros((1, size, num_columns), np.int32)
+    last_of_first[0, 0, -1] = 1
+    root = jnp.asarray(last_of_first) * lax.expand_dims(count, (1, 2))
     words = jnp.broadcast_to(table.filled, (num_neurons, size, *table.filled.shape))
     concepts = sums_of_concepts(weights, table)
     usable = jnp.ones((1, num_concepts), bool)
