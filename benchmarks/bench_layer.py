@@ -52,9 +52,7 @@ GOALS = {
     f"{ON_DISK}/{IN_MEMORY}": 1.1,
     "peak_gib": 2.0,
 }
-NEURONS_TOGETHER = 64
-# Of the products of the floor, where they are fastest.
-NEURONS_PER_PRODUCT = 256
+NEURONS_TOGETHER, NEURONS_PER_PRODUCT = 64, 256  # where the floor is lowest
 
 
 class Prepared(NamedTuple):

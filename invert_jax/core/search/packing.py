@@ -122,13 +122,16 @@ def sums_of_both(
     *,
     num_chunks: Int[Array, ""],
 ) -> Int[Array, "neurons members digits concepts"]:
-    """The same where a member and a concept both hold.
+    """Sums of weights and numbers of samples where a member and a concept both hold.
 
     Args:
         members: Packed masks.
         weights: Limbs of the row sums.
         table: The concepts.
         num_chunks: How many of the chunks to take.
+
+    Returns:
+        As of `sums_of_concepts`.
     """
 
     def products(chunk):
@@ -178,7 +181,8 @@ def _sum_of_chunks(
         )
     if room <= MOST_CHUNKS:
         return lax.fori_loop(first, num_chunks, add_chunk, nothing)
-    return lax.fori_loop(0, -(-room // MOST_CHUNKS), add_some, nothing)
+    times = jnp.int32(-(-room // MOST_CHUNKS))
+    return lax.fori_loop(first, times, add_some, nothing)
 
 
 def _carried(
