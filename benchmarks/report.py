@@ -193,11 +193,12 @@ def start_table(record: dict[str, Any]) -> str:
         "",
     ]
     explained = [run for run in record["runs"] if run["door"] == "explain"]
+    with_goals = [run for run in record["runs"] if run["goals"]]
     others = [run for run in record["runs"] if run["door"] != "explain"]
     for run in explained:
         parts += [f"#### {start_of(run)}", "", phases_table(run), ""]
-    if explained:
-        parts += [start_goals_table(explained), ""]
+    if with_goals:
+        parts += [start_goals_table(with_goals), ""]
     if others:
         parts += [calls_table(others), ""]
     return "\n".join(parts)
@@ -251,10 +252,11 @@ def calls_table(runs: Sequence[dict[str, Any]]) -> str:
                 compiling = seconds[f"{call}: trace + lower + compile"]["cpu"]
                 cells += [f"{seconds[f'{call}: call']['cpu']:,.3f}", f"{compiling:.3f}"]
                 cells += [f"{counts[call][of]:g}" for of in ("programs", "long")]
+                cells.append(f"{counts[call]['MiB']:.0f}")
             if len(run["counts"]) > 1:
                 ratios = [f"{run['ratios'][f'{call}: call']['cpu']:.2f}"]
             rows.append((f"{start_of(run)}: {call}", *cells, *ratios))
-    columns = ("CPU s", "compiling", "programs", "> 0.5 s")
+    columns = ("CPU s", "compiling", "programs", "> 0.5 s", "MiB")
     trees = list(runs[0]["counts"])
     titles = [f"{name} {column}" for name in trees for column in columns]
     return markdown(("call", *titles, *["new/old"] * (len(trees) > 1)), rows)

@@ -6,6 +6,7 @@ STARTED is the time at which the process was asked for. Only what every version 
 package has is called, and all times are JAX's own or of the call as a whole.
 """
 
+import os
 import sys
 import time
 from collections import defaultdict
@@ -31,6 +32,15 @@ def clocks():
 def since(begun):
     """Seconds by both clocks."""
     return [now - then for now, then in zip(clocks(), begun, strict=True)]
+
+
+def resident_mib():
+    """Memory of this process; nan where the system does not say."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except OSError:
+        return float("nan")
 
 
 class Phases:
@@ -81,6 +91,7 @@ class Phases:
         call()
         seconds = {"call": since(begun)} | self.seconds
         counts = {"programs": self.programs, "long": self.long, "read": self.read}
+        counts["MiB"] = resident_mib()
         return {"seconds": seconds, "counts": counts}
 
 
@@ -133,6 +144,38 @@ def explain_calls(world):
 def holdout_calls(world):
     """`explain` with samples held out."""
     return twice(lambda: world.explain(holdout=0.5, key=0))
+
+
+def command_calls(world):
+    """`invert-jax explain` of files, as a shell runs it; its imports are done before.
+
+    pyarrow loads pandas, where there is any, when it makes its first array.
+    """
+    import tempfile
+    from pathlib import Path
+    from unittest import mock
+
+    import numpy as np
+    import pyarrow.csv
+    import rich.progress
+    import rich.table  # noqa: F401
+
+    from invert_jax.cli.main import main as run
+
+    pyarrow.array([0])
+
+    def command():
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            np.savez(folder / "layer.npz", layer=world.layer)
+            world.concepts.save(folder / "concepts.npz")
+            files = [str(folder / file) for file in ("layer.npz", "concepts.npz")]
+            words = ["invert-jax", "explain", *files, "-o", str(folder / "found")]
+            with mock.patch.object(sys, "argv", words):
+                if run():
+                    raise SystemExit("The command failed.")
+
+    return twice(command)
 
 
 def auroc_calls(world):
@@ -201,14 +244,28 @@ def session_calls(world):
     return {"table": layers.study, "larger table": larger.study}
 
 
+def shapes_calls(world):
+    """Fifty tables of fifty sizes, ten at a time."""
+    num_samples, num_concepts = world.masks.shape
+    sizes = iter(range(30 * num_concepts, 130 * num_concepts, 2 * num_concepts))
+
+    def explain_some():
+        for _ in range(10):
+            World(world.ij, num_samples, next(sizes)).explain()
+
+    return {f"{upto} tables": explain_some for upto in range(10, 60, 10)}
+
+
 DOORS = {
     "explain": explain_calls,
     "explain, holdout": holdout_calls,
+    "command": command_calls,
     "auroc": auroc_calls,
     "null_distribution": null_calls,
     "report": report_calls,
     "collect": collect_calls,
     "session": session_calls,
+    "shapes": shapes_calls,
 }
 
 

@@ -3,32 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.text import Text
-
 from invert_jax.checks import printable
-
-
-class RateColumn(ProgressColumn):
-    """Things done, and things per second."""
-
-    def __init__(self, things: str):
-        super().__init__()
-        self.things = things
-
-    def render(self, task: Task) -> Text:
-        """The text of one task."""
-        done = task.completed - task.fields["start_at"]
-        rate = done / task.elapsed if task.elapsed else 0.0
-        return Text(f"{int(task.completed):,} {self.things}, {rate:,.0f}/s")
 
 
 @contextmanager
@@ -54,21 +29,33 @@ def progress_bar(
     >>> with progress_bar("count", 3, things="numbers", show=False) as advance:
     ...     advance(3)
     """
+    if not show:
+        yield lambda count: None
+        return
+    from rich import progress
+    from rich.console import Console
+
     console = Console(stderr=True)
     # A bar that goes again would leave an empty line in a file.
-    seen = stays or console.is_terminal or console.is_jupyter
-    if not (show and seen):
+    if not (stays or console.is_terminal or console.is_jupyter):
         yield lambda count: None
         return
     columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        RateColumn(things),
-        TimeElapsedColumn(),
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.TextColumn(
+            f"{{task.completed:,.0f}} {things}, {{task.fields[rate]:,.0f}}/s"
+        ),
+        progress.TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=not stays) as bar:
-        task = bar.add_task(
-            printable(title), total=total, completed=start, start_at=start
-        )
-        yield lambda count: bar.advance(task, count)
-        bar.update(task, total=bar.tasks[task].completed)
+    with progress.Progress(*columns, console=console, transient=not stays) as bar:
+        name = bar.add_task(printable(title), total=total, completed=start, rate=0.0)
+        task = bar.tasks[name]
+
+        def advance(count: int) -> None:
+            done = task.completed + count - start
+            rate = done / task.elapsed if task.elapsed else 0.0
+            bar.update(name, advance=count, rate=rate)
+
+        yield advance
+        bar.update(name, total=task.completed)

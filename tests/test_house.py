@@ -43,13 +43,14 @@ HEAVY = {
     "pandas",
     "pyarrow",
     "scipy.stats",
+    "rich",
+    "tensorstore",
 }
 # What may be imported where it is used: slow to load, or an extra.
 LATE = HEAVY | {
     "h5py",
     "jinja2",
     "PIL",
-    "tensorstore",
     "sklearn",
     "array_record",
 }

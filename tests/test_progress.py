@@ -3,9 +3,8 @@
 import sys
 
 import pytest
-from rich.console import Console
+from rich import console as rich_console
 
-from invert_jax import progress
 from invert_jax.progress import progress_bar
 
 
@@ -13,10 +12,13 @@ from invert_jax.progress import progress_bar
 def in_a_terminal(monkeypatch):
     """As if standard error were a terminal."""
 
-    def console(*, stderr):
-        return Console(file=sys.stderr if stderr else sys.stdout, force_terminal=True)
+    class Terminal(rich_console.Console):
+        def __init__(self, *, stderr):
+            super().__init__(
+                file=sys.stderr if stderr else sys.stdout, force_terminal=True
+            )
 
-    monkeypatch.setattr(progress, "Console", console)
+    monkeypatch.setattr(rich_console, "Console", Terminal)
 
 
 def count_to_three(**choices):

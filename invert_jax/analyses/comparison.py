@@ -1,14 +1,11 @@
 """`compare`: which labels two layers, checkpoints, models or tables share."""
 
-import html
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from invert_jax.analyses.overlaps import Supports
 from invert_jax.analyses.pairs import (
@@ -29,19 +26,19 @@ from invert_jax.explanations.axes import COLORS, GRAY, MARKERS, axes_of
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.printing import (
     FORMULA,
+    ROWS_SHOWN,
+    Listing,
     Table,
     cells_of,
-    hidden_rows,
-    printed,
 )
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
+    import rich.console
     from matplotlib.axes import Axes
 
 MATCHES = ("neuron", "overlap")
-ROWS_SHOWN = 20
 # What a reader wants to see first.
 ORDER = {CHANGED: 0, LOST: 1, GAINED: 2, KEPT: 3}
 
@@ -173,20 +170,18 @@ class Comparison:
         return f"Comparison({self.summary})"
 
     def __str__(self) -> str:
-        return printed(self.__rich__())
+        return str(self._listing)
 
-    def __rich__(self) -> Group:
-        parts: list[RenderableType] = [Text(repr(self)), self._table]
-        if len(self) > ROWS_SHOWN:
-            parts.append(Text(hidden_rows(len(self) - ROWS_SHOWN)))
-        return Group(*parts)
+    def __rich__(self) -> "rich.console.Group":
+        return self._listing.__rich__()
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>{self._table.to_html()}"
+        return self._listing.to_html()
 
     @property
-    def _table(self) -> Table:
-        return Table(self.headings, self.rows(ROWS_SHOWN))
+    def _listing(self) -> Listing:
+        table = Table(self.headings, self.rows(ROWS_SHOWN))
+        return Listing(repr(self), table, total=len(self))
 
 
 def compare(

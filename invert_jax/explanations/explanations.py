@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
-from rich.console import Group
 
 from invert_jax.concepts.table import Concepts
 from invert_jax.explanations import lookups, on_disk, printing
@@ -17,6 +16,7 @@ from invert_jax.formula.formula import Formula
 if TYPE_CHECKING:
     import pandas
     import pyarrow
+    import rich.console
 
 
 class Explanations(Record):
@@ -117,10 +117,10 @@ class Explanations(Record):
         return cls(**label_files.read(path))
 
     def __str__(self) -> str:
-        return printing.printed(printing.layer_table(self))
+        return str(printing.listing_of(self))
 
-    def __rich__(self) -> Group:
-        return printing.layer_table(self)
+    def __rich__(self) -> "rich.console.Group":
+        return printing.listing_of(self).__rich__()
 
     def _repr_html_(self) -> str:
-        return printing.layer_html(self)
+        return printing.listing_of(self).to_html()

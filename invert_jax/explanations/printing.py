@@ -5,21 +5,16 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich import table as rich_table
-from rich.cells import cell_len
-from rich.console import (
-    Console,
-    ConsoleOptions,
-    Group,
-    JustifyMethod,
-    RenderableType,
-)
-from rich.text import Text
 
 from invert_jax.checks import printable
 from invert_jax.explanations.record import Record
+
+if TYPE_CHECKING:
+    import rich.console
+    import rich.table
 
 ROWS_SHOWN = 20
 STATUS_WORDS = {
@@ -62,8 +57,10 @@ class Table:
     lines: Sequence[Sequence[str]]
 
     def __rich_console__(
-        self, console: Console, options: ConsoleOptions
-    ) -> Iterator[rich_table.Table]:
+        self,
+        console: "rich.console.Console",
+        options: "rich.console.ConsoleOptions",
+    ) -> Iterator["rich.table.Table"]:
         """The table with as many columns as leave the formula room."""
         shown = list(self.headings)
         if FORMULA in shown:
@@ -99,6 +96,8 @@ class Table:
         return [printable(line[at]) for line in self.lines]
 
     def _width(self, heading: str) -> int:
+        from rich.cells import cell_len
+
         return max(map(cell_len, (heading, *self._column(heading))))
 
     def _room(self, shown: Sequence[str], width: int) -> int:
@@ -108,16 +107,19 @@ class Table:
         taken = sum(2 + self._width(name) for name in others)
         return width - taken - min(MOST_NAME, self._width(first)) - 2
 
-    def _with(self, shown: Sequence[str]) -> rich_table.Table:
+    def _with(self, shown: Sequence[str]) -> "rich.table.Table":
         """Some of the columns; long words go over several lines, numbers never."""
-        table = rich_table.Table(box=None, pad_edge=False)
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        table = RichTable(box=None, pad_edge=False)
         has_formula = FORMULA in shown
         for place, name in enumerate(shown):
-            justify: JustifyMethod = "left" if WORDS.fullmatch(name) else "right"
             is_name = has_formula and place == 0
             width = min(MOST_NAME, self._width(name)) if is_name else None
             table.add_column(
-                Text(printable(name)), justify=justify, overflow="fold",
+                Text(printable(name)),
+                justify="left" if WORDS.fullmatch(name) else "right", overflow="fold",
                 min_width=width, max_width=width,
                 no_wrap=has_formula and not is_name and name != FORMULA,
             )  # fmt: skip
@@ -139,13 +141,66 @@ def escaped_markdown(text: str) -> str:
     return MARKUP.sub(r"\\\1", printable(" ".join(text.splitlines())))
 
 
-def hidden_rows(count: int) -> str:
-    """What stands below a table of the first rows."""
-    return f"... and {count} more; `to_pandas()` has them all."
+@dataclass(frozen=True)
+class Listing:
+    """A heading above the first rows of a table.
+
+    Attributes:
+        heading: What is listed.
+        table: The rows shown.
+        total: Rows there are.
+        bold: Whether the heading is.
+
+    >>> table = Table(("neuron", "formula"), [("0", "cat"), ("1", "dog")])
+    >>> print(Listing("Three neurons", table, total=3))
+    Three neurons
+    neuron  formula
+         0  cat
+         1  dog
+    ... and 1 more; `to_pandas()` has them all.
+    """
+
+    heading: str
+    table: Table
+    total: int
+    bold: bool = False
+
+    def __str__(self) -> str:
+        return printed(self)
+
+    def __rich__(self) -> "rich.console.Group":
+        from rich.console import Group
+        from rich.text import Text
+
+        parts: list[Any] = [
+            Text(printable(self.heading), style="bold" if self.bold else "")
+        ]
+        if self.table.lines:
+            parts.append(self.table)
+        if self._rest:
+            parts.append(Text(self._rest))
+        return Group(*parts)
+
+    def to_html(self) -> str:
+        """The same for a notebook; names are escaped."""
+        heading = html.escape(self.heading)
+        parts = [f"<p><b>{heading}</b></p>" if self.bold else f"<p>{heading}</p>"]
+        if self.table.lines:
+            parts.append(self.table.to_html())
+        if self._rest:
+            parts.append(f"<p>{html.escape(self._rest)}</p>")
+        return "".join(parts)
+
+    @property
+    def _rest(self) -> str:
+        hidden = self.total - len(self.table.lines)
+        return f"... and {hidden} more; `to_pandas()` has them all." if hidden else ""
 
 
-def printed(shown: RenderableType) -> str:
+def printed(shown: Any) -> str:
     """What a terminal of 100 columns shows, as text."""
+    from rich.console import Console
+
     text = io.StringIO()
     # In a notebook rich would display it instead.
     console = Console(file=text, width=100, color_system=None, force_jupyter=False)
@@ -214,33 +269,18 @@ def labels_table(
     return table_of("neuron", rows)
 
 
-def layer_table(record: Record, *, rows: int = ROWS_SHOWN) -> Group:
-    """The first neurons, for a terminal.
+def listing_of(record: Record) -> Listing:
+    """The first neurons of a layer.
 
-    >>> from rich.console import Console
     >>> from invert_jax import Concepts, Options, explain
     >>> concepts = Concepts.from_labels([0, 1, 2] * 50, ["cat", "dog", "fish"])
     >>> values = np.array([0.0, 2.0, 1.0] * 50)[:, None]
     >>> labels = explain(
     ...     values, concepts, min_fraction=0.2, options=Options(progress=False))
-    >>> Console(width=70, highlight=False).print(layer_table(labels))
+    >>> print(listing_of(labels))
     Explanations(1 neurons, 1 labeled, max_length=3, beam_size=5)
     neuron  formula   AUROC  samples  log10 p
          0  dog      1.0000       50    -25.4
     """
-    parts: list[RenderableType] = [Text(repr(record))]
-    if len(record):
-        parts.append(labels_table(record, range(len(record))[:rows]))
-    if len(record) > rows:
-        parts.append(Text(hidden_rows(len(record) - rows)))
-    return Group(*parts)
-
-
-def layer_html(record: Record, *, rows: int = ROWS_SHOWN) -> str:
-    """The first neurons, for a notebook; names are escaped."""
-    parts = [f"<p>{html.escape(repr(record))}</p>"]
-    if len(record):
-        parts.append(labels_table(record, range(len(record))[:rows]).to_html())
-    if len(record) > rows:
-        parts.append(f"<p>{html.escape(hidden_rows(len(record) - rows))}</p>")
-    return "".join(parts)
+    table = labels_table(record, range(len(record))[:ROWS_SHOWN])
+    return Listing(repr(record), table, total=len(record))

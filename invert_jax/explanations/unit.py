@@ -1,23 +1,23 @@
 """One unit and what it responds to."""
 
-import html
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.console import Group, RenderableType
-from rich.text import Text
 
-from invert_jax.checks import printable
 from invert_jax.explanations.lookups import position_of
 from invert_jax.explanations.printing import (
     STATUS_WORDS,
+    Listing,
     Table,
     cells_of,
-    printed,
     table_of,
 )
 from invert_jax.explanations.record import LABELED, Record
 from invert_jax.formula.formula import Formula
+
+if TYPE_CHECKING:
+    import rich.console
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,16 +63,18 @@ class Unit:
         return f"Unit({self.neuron}, {label or self.status})"
 
     def __str__(self) -> str:
-        return printed(self.__rich__())
+        return str(self._listing)
 
-    def __rich__(self) -> RenderableType:
-        heading, table = Text(printable(self._heading), style="bold"), self._table
-        return Group(heading, table) if table.lines else heading
+    def __rich__(self) -> "rich.console.Group":
+        return self._listing.__rich__()
 
     def _repr_html_(self) -> str:
+        return self._listing.to_html()
+
+    @property
+    def _listing(self) -> Listing:
         table = self._table
-        heading = f"<p><b>{html.escape(self._heading)}</b></p>"
-        return heading + (table.to_html() if table.lines else "")
+        return Listing(self._heading, table, total=len(table.lines), bold=True)
 
     @property
     def _heading(self) -> str:

@@ -121,10 +121,10 @@ def test_bench_concepts_reads_the_same_in_every_way(tmp_path):
 
 def test_bench_start_tells_compiling_from_running_and_reads_the_cache(tmp_path):
     out = tmp_path / "start.jsonl"
-    words = "--door explain --size small --pairs 1".split()
+    words = "--door explain --door command --size small --pairs 1".split()
     printed = run("bench_start.py", *words, "--out", out)
     (record,) = records(out)
-    cold, cached = record["runs"]
+    cold, cached, _, command = record["runs"]
     assert (cold["cached"], cached["cached"]) == (False, True)
     for found in (cold, cached):
         seconds = {step: of["wall"] for step, of in found["seconds"]["new"].items()}
@@ -132,11 +132,16 @@ def test_bench_start_tells_compiling_from_running_and_reads_the_cache(tmp_path):
         parts = ("both imports", "first: trace + lower + compile", "second: call")
         whole = sum(seconds[part] for part in (*parts, "everything else"))
         assert whole == pytest.approx(seconds["to the first answer"])
-        assert found["counts"]["new"]["second"] == {"programs": 0, "long": 0, "read": 0}
+        again = found["counts"]["new"]["second"]
+        assert again.pop("MiB") > 100
+        assert again == {"programs": 0, "long": 0, "read": 0}
         assert found["ratios"] == {}
     counts = [of["counts"]["new"]["first"] for of in (cold, cached)]
     assert counts[0]["programs"] == counts[1]["read"] > 0
     assert counts[0]["read"] == counts[1]["programs"] == 0
+    assert command["counts"]["new"]["first"]["programs"] == 0
+    (extra,) = command["goals"].values()
+    assert 0 < extra["wall"] < command["seconds"]["new"]["first: call"]["wall"]
     assert "≤ 2.5" in printed and str(tmp_path) not in out.read_text()
     assert run("report.py", out).strip() == printed.strip()
 

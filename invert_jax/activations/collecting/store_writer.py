@@ -11,11 +11,10 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import tensorstore as ts
 from jaxtyping import Shaped
 
 from invert_jax.activations.array import Activations
@@ -40,6 +39,9 @@ from invert_jax.activations.store.format import (
 )
 from invert_jax.activations.store.opening import open_store
 from invert_jax.datasets.batch import Batch
+
+if TYPE_CHECKING:
+    import tensorstore
 
 FLUSH_SECONDS = 30.0
 
@@ -196,7 +198,7 @@ class Appender:
     The rows of a file that is not full yet are kept, to be written again with it.
     """
 
-    def __init__(self, root: ts.KvStore, layer: StoredLayer) -> None:
+    def __init__(self, root: "tensorstore.KvStore", layer: StoredLayer) -> None:
         self.layer = layer
         self.array = open_array(root, layer)
         self.start = layer.num_rows // layer.chunk[0] * layer.chunk[0]
@@ -282,7 +284,7 @@ def refuse_other_inputs(
 
 
 def _found_or_made(
-    root: ts.KvStore, path: str | os.PathLike, new: StoreRecord
+    root: "tensorstore.KvStore", path: str | os.PathLike, new: StoreRecord
 ) -> StoreRecord:
     """The record that is there, or the new one: of two runs one makes it."""
     record, stamp = read_stamped_record(root, path)
@@ -305,7 +307,7 @@ def _found_or_made(
     return record
 
 
-def _refuse_foreign(root: ts.KvStore, path: str | os.PathLike) -> None:
+def _refuse_foreign(root: "tensorstore.KvStore", path: str | os.PathLike) -> None:
     folder = Path(path)
     if "://" in str(path):
         foreign = bool(root.list().result())

@@ -14,14 +14,16 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import tensorstore as ts
 from jaxtyping import Shaped
 
 from invert_jax import disk
 from invert_jax.checks import check_whole
+
+if TYPE_CHECKING:
+    import tensorstore
 
 FORMAT = "invert_jax activations 2"
 # That of 0.1, without digests, which is still read.
@@ -84,8 +86,10 @@ class StoreRecord(NamedTuple):
     writer: str = ""
 
 
-def open_root(path: str | os.PathLike) -> ts.KvStore:
+def open_root(path: str | os.PathLike) -> "tensorstore.KvStore":
     """The place of a store: a folder, or the address of one."""
+    import tensorstore as ts
+
     text = str(path)
     if "://" in text:
         return ts.KvStore.open(text.rstrip("/") + "/").result()
@@ -107,13 +111,15 @@ def empty_drafts(path: str | os.PathLike) -> None:
                 file.truncate()
 
 
-def read_record(root: ts.KvStore, path: str | os.PathLike) -> StoreRecord | None:
+def read_record(
+    root: "tensorstore.KvStore", path: str | os.PathLike
+) -> StoreRecord | None:
     """The record of a store, if there is one."""
     return read_stamped_record(root, path)[0]
 
 
 def read_stamped_record(
-    root: ts.KvStore, path: str | os.PathLike
+    root: "tensorstore.KvStore", path: str | os.PathLike
 ) -> tuple[StoreRecord | None, bytes]:
     """The record of a store, and a stamp by which it, or none, is replaced."""
     read = root.read(RECORD).result()
@@ -163,7 +169,9 @@ def _check_record(record: StoreRecord) -> None:
         raise TypeError(str(error)) from error
 
 
-def replace_record(root: ts.KvStore, record: StoreRecord, stamp: bytes) -> bool:
+def replace_record(
+    root: "tensorstore.KvStore", record: StoreRecord, stamp: bytes
+) -> bool:
     """Write the record, if the one of the stamp is still there; whether it was.
 
     A file is replaced as a whole, and is on the disk before it takes the name.
@@ -174,11 +182,13 @@ def replace_record(root: ts.KvStore, record: StoreRecord, stamp: bytes) -> bool:
     return bool(written.generation)
 
 
-def open_array(root: ts.KvStore, layer: StoredLayer) -> Any:
+def open_array(root: "tensorstore.KvStore", layer: StoredLayer) -> Any:
     """The array of a layer; made, if the layer has no rows yet.
 
     What is missing from it is an error when it is read, never zeros.
     """
+    import tensorstore as ts
+
     folder = root / f"{layer.folder}/"
     new = layer.num_rows == 0 and folder.read("zarr.json").result().state == "missing"
     spec: dict[str, Any] = {
@@ -225,7 +235,10 @@ def _array_metadata(layer: StoredLayer) -> dict[str, Any]:
 
 
 def write_ids(
-    root: ts.KvStore, name: str, start: int, ids: Shaped[np.ndarray, " samples"]
+    root: "tensorstore.KvStore",
+    name: str,
+    start: int,
+    ids: Shaped[np.ndarray, " samples"],
 ) -> str:
     """Writes a part of a list of ids; returns its digest."""
     file = io.BytesIO()
@@ -235,7 +248,7 @@ def write_ids(
 
 
 def read_ids(
-    root: ts.KvStore, record: StoreRecord, name: str
+    root: "tensorstore.KvStore", record: StoreRecord, name: str
 ) -> Shaped[np.ndarray, " samples"] | None:
     """A list of ids, if there is one."""
     if name not in record.id_parts:
@@ -249,14 +262,18 @@ def read_ids(
     return np.concatenate(loaded) if loaded else np.zeros(0, np.int64)
 
 
-def digests_of_ids(root: ts.KvStore, record: StoreRecord, name: str) -> list[str]:
+def digests_of_ids(
+    root: "tensorstore.KvStore", record: StoreRecord, name: str
+) -> list[str]:
     """Digest of each part of a list of ids; of one that 0.1 wrote, as it is now."""
     if name in record.id_digests or name not in record.id_parts:
         return list(record.id_digests.get(name, []))
     return list(map(_digest, _id_files(root, record, name)))
 
 
-def _id_files(root: ts.KvStore, record: StoreRecord, name: str) -> list[bytes]:
+def _id_files(
+    root: "tensorstore.KvStore", record: StoreRecord, name: str
+) -> list[bytes]:
     starts = [0, *record.id_parts[name]][:-1]
     reads = [root.read(f"ids/{name}/{start}.npy") for start in starts]
     return [read.result().value for read in reads]

@@ -4,10 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorstore as ts
 
 from invert_jax import disk
 from invert_jax.activations.array import Activations, Matrix
@@ -21,6 +20,9 @@ from invert_jax.activations.store.format import (
     read_record,
     readable,
 )
+
+if TYPE_CHECKING:
+    import tensorstore
 
 ABOUT_LAYERS = ("names", "ids")
 USUAL_NAMES = ("activations", "values")
@@ -164,7 +166,7 @@ def open_store(
 class StoredMatrix:
     """A layer's array on disk; slices are read when they are taken."""
 
-    def __init__(self, root: ts.KvStore, layer: StoredLayer) -> None:
+    def __init__(self, root: "tensorstore.KvStore", layer: StoredLayer) -> None:
         self.layer = layer
         self.shape = (layer.num_rows, layer.num_neurons)
         self.dtype = np.dtype(layer.dtype)

@@ -12,13 +12,15 @@ from jax import export
 from jax.sharding import Mesh
 
 from invert_jax.core.objectives.auroc import AUROC
-from invert_jax.core.search.layout import BITS, Layout
+from invert_jax.core.search.layout import BITS, MOST_CHUNKS, Layout
 from invert_jax.core.search.packing import ConceptTable
 from invert_jax.engine import programs
 from tests.core.search_problems import free_limits
 
 NUM_SAMPLES, NUM_CONCEPTS, NUM_NEURONS = 10_000_000, 40, 4
 LAYOUT = Layout(num_limbs=3, num_chunks=2, rows_per_chunk=64)
+# One is added without a loop; of so many the sums are carried in between.
+OTHER_CHUNKS = (1, MOST_CHUNKS + 3)
 NUM_ROWS = 100
 # All widths of keys, and both kinds of integers.
 DTYPES = ["float32", "bfloat16", "float16", "uint32", "int32", "int8", "bool"]
@@ -26,9 +28,9 @@ DTYPES = ["float32", "bfloat16", "float16", "uint32", "int32", "int8", "bool"]
 array = jax.ShapeDtypeStruct
 
 
-def table_and_weights():
+def table_and_weights(chunks):
     """What the programs of a block are called with, without the numbers."""
-    chunks, rows = LAYOUT.num_chunks, LAYOUT.rows_per_chunk
+    rows = LAYOUT.rows_per_chunk
     num_words = rows // BITS
 
     def table():
@@ -47,15 +49,15 @@ def table_and_weights():
     )
 
 
-def search_program():
+def search_program(chunks=LAYOUT.num_chunks):
     problem = free_limits(NUM_SAMPLES, num_usable=9)
     bounds = jax.tree.map(lambda number: array((), jnp.int32), problem.bounds)
     program = programs.search_program(one_device(), AUROC, problem.limits, ())
-    return program, (*table_and_weights(), bounds)
+    return program, (*table_and_weights(chunks), bounds)
 
 
-def concept_sums_program():
-    return programs.concept_sums_program(one_device(), ()), table_and_weights()
+def concept_sums_program(chunks=LAYOUT.num_chunks):
+    return programs.concept_sums_program(one_device(), ()), table_and_weights(chunks)
 
 
 def rank_program(dtype):
@@ -76,6 +78,14 @@ def one_device():
 PROGRAMS: dict[str, Callable] = {
     "search": search_program,
     "concept sums": concept_sums_program,
+    **{
+        f"{name} of {chunks} chunks": partial(program, chunks)
+        for name, program in (
+            ("search", search_program),
+            ("concept sums", concept_sums_program),
+        )
+        for chunks in OTHER_CHUNKS
+    },
     **{f"ranks of {dtype}": partial(rank_program, dtype) for dtype in DTYPES},
 }
 
@@ -122,7 +132,7 @@ def test_where_the_user_turns_64_bits_on_no_array_of_them_appears(name):
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
-@pytest.mark.parametrize("name", ["search", "concept sums"])
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if "ranks" not in name])
 def test_every_matrix_product_asks_for_full_precision(name, platform):
     products = re.findall(r"stablehlo\.dot_general [^\n]*", lower(name, platform))
     assert products
