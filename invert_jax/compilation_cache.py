@@ -81,16 +81,18 @@ def remove_damaged(message: str) -> bool:
     a kill or a full disk cut short would be compiled, and warned of, in every process.
 
     Returns:
-        Whether the message was such a warning, about the folder of this package.
+        Whether the message was such a warning, about the folder of this package, and
+        the entries are gone.
     """
     found, folder = _FAILED.match(message), cache_folder()
     used = jax.config.values[_FOLDER]
     if found is None or folder is None or used != str(folder):
         return False
-    with contextlib.suppress(OSError):
-        for entry in folder.glob(f"{glob.escape(found[1])}-*"):
-            entry.unlink(missing_ok=True)
-    return True
+    entries = list(folder.glob(f"{glob.escape(found[1])}-*"))
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            entry.unlink()
+    return not any(entry.exists() for entry in entries)
 
 
 def _name() -> str:
@@ -144,12 +146,18 @@ def _user() -> int:
 
 def _remove_oldest(root: Path) -> None:
     """Remove the files used longest ago, of any version, until the rest fits."""
+    paths, files = [], []
+    # Another process may remove the same.
     with contextlib.suppress(OSError):
-        paths = [path for path in root.glob("jaxlib-*/**/*") if path.is_file()]
-        files = [(path, path.stat()) for path in paths]
-        files.sort(key=lambda file: -max(file[1].st_atime, file[1].st_mtime))
-        kept = 0
-        for path, state in files:
-            kept += state.st_size
-            if kept > MOST_BYTES:
-                path.unlink(missing_ok=True)
+        paths = list(root.glob("jaxlib-*/**/*"))
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                files.append((path, path.stat()))
+    files.sort(key=lambda file: -max(file[1].st_atime, file[1].st_mtime))
+    kept = 0
+    for path, state in files:
+        kept += state.st_size
+        if kept > MOST_BYTES:
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -222,6 +222,8 @@ def test_entries_that_jax_cannot_read_are_removed(root):
     assert remove_damaged(UNREADABLE)
     assert files_of(folder) == {"jit_searching-5-cache"}
     assert remove_damaged(UNREADABLE.replace("reading", "writing"))
+    (folder / "jit_search-12-cache").mkdir()  # a file that cannot be removed
+    assert not remove_damaged(UNREADABLE)
 
 
 def test_a_cache_of_the_user_keeps_its_damaged_entries(root):

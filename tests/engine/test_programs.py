@@ -9,7 +9,7 @@ import pytest
 
 import invert_jax as ij
 from invert_jax.concepts.table import Concepts
-from invert_jax.engine import programs
+from invert_jax.engine import blocks, programs
 from tests.small_runs import QUIET
 
 
@@ -61,24 +61,38 @@ def explain_and_draw(rng, *, num_samples, num_concepts):
     ij.null_distribution(concepts, labels, num_draws=100, key=0, options=QUIET)
 
 
-@pytest.mark.parametrize(("num_samples", "num_concepts"), [(240, 20), (2000, 200)])
-def test_a_session_compiles_one_search_for_each_table(rng, num_samples, num_concepts):
-    """Whatever the layers, the hold-out and the draws, and one for a larger table."""
+@pytest.fixture
+def compiled():
+    """The names of the programs that are compiled from now on."""
     programs.search_program.cache_clear()
-    compiled = []
+    names = []
 
     def note(event: str, duration_secs: float, **told: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
-            compiled.append(str(told["fun_name"]))
+            names.append(str(told["fun_name"]))
 
     jax.monitoring.register_event_duration_secs_listener(note)
-    try:
-        explain_and_draw(rng, num_samples=num_samples, num_concepts=num_concepts)
-        explain_and_draw(
-            rng, num_samples=num_samples * 6 // 5, num_concepts=num_concepts * 6 // 5
-        )
-    finally:
-        jax.monitoring.unregister_event_duration_listener(note)
+    yield names
+    jax.monitoring.unregister_event_duration_listener(note)
+
+
+@pytest.mark.parametrize(("num_samples", "num_concepts"), [(240, 20), (2000, 200)])
+def test_a_session_compiles_one_search_for_each_table(
+    rng, compiled, num_samples, num_concepts
+):
+    """Whatever the layers, the hold-out and the draws, and one for a larger table."""
+    explain_and_draw(rng, num_samples=num_samples, num_concepts=num_concepts)
+    explain_and_draw(
+        rng, num_samples=num_samples * 6 // 5, num_concepts=num_concepts * 6 // 5
+    )
     is_small = num_samples * num_concepts < 10_000
     assert compiled.count("jit(search)") == (1 if is_small else 2)
     assert not {"jit(rank_rows)", "jit(concept_sums)"} & set(compiled)
+
+
+def test_layers_that_take_long_share_few_sizes_of_blocks(rng, compiled, monkeypatch):
+    monkeypatch.setattr(blocks, "LARGE_SEARCH", 0)
+    explain_and_draw(rng, num_samples=240, num_concepts=20)
+    # Of 4 neurons for the layers of 20, 65 and 130, of 16 and of 64 for the others;
+    # the null's are of 100.
+    assert compiled.count("jit(search)") <= 4

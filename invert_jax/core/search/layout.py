@@ -30,8 +30,10 @@ CPU_CHUNK, SMALLEST_CHUNK = 1024, 256
 # Rows times concepts of a table that is searched in no time: its sizes are powers of 2.
 SMALL_TABLE = 1 << 16
 LEAST_ROWS, LEAST_CONCEPTS = 256, 32
-# So few that the last one is no small part of them.
-FEW_CHUNKS = 16
+# Fewer chunks than this are cut short, so that the last one is nearly full.
+CHUNKS_CUT_SHORT = 16
+# Room for up to so many is a power of two, as chunks that are not used cost nothing.
+CHUNKS_BY_POWERS = 64
 
 
 class Layout(NamedTuple):
@@ -80,7 +82,7 @@ def choose_layout(
     if rows * concepts > SMALL_TABLE:
         concepts = room_for(max(num_concepts, LEAST_CONCEPTS))
         least_chunks = -(-num_rows // longest_chunk)
-        if least_chunks < FEW_CHUNKS:
+        if least_chunks < CHUNKS_CUT_SHORT:
             chunk = -(-num_rows // (least_chunks * BITS)) * BITS
     largest = counts * (num_samples - counts)
     for num_limbs in (1, 2, 3, 4):
@@ -95,7 +97,7 @@ def choose_layout(
             fits = num_chunks <= MOST_CHUNKS or num_samples**2 >> (shift + 2) < 1 << 30
             if sums.max() <= largest_sum and fits:
                 room = room_for(num_chunks)
-                if num_chunks <= 4 * FEW_CHUNKS:
+                if num_chunks <= CHUNKS_BY_POWERS:
                     room = _power_of_two(num_chunks)
                 return Layout(num_limbs, room, length, concepts)
     raise ValueError(
