@@ -140,6 +140,14 @@ def test_the_order_of_samples_changes_no_overlap(a, b, concepts, rng):
         np.testing.assert_array_equal(one.outcome, other.outcome)
 
 
+def test_what_is_not_shown_of_many_pairs_is_counted(concepts):
+    many = explained(np.tile(concepts.masks()[:, :3], 10), concepts)
+    found = compare(many, many)
+    assert "... and 10 more" in str(found)
+    assert "... and 10 more" in found._repr_html_()
+    assert found._repr_html_().count("<tr>") == 21
+
+
 def test_comparing_with_itself_keeps_every_label(a, concepts):
     found = compare(a, a, concepts=concepts)
     assert found.counts == {"kept": 4, "unlabeled": 1}
