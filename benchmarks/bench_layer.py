@@ -34,11 +34,11 @@ from timing import Stopwatch, Timing, measure, median_of
 
 import invert_jax as ij
 from invert_jax.activations.array import Activations
+from invert_jax.activations.reading import read_blocks
 from invert_jax.concepts import synonyms
 from invert_jax.concepts.table import Concepts
 from invert_jax.engine import layer_search
 from invert_jax.engine.plan import Plan, plan_search
-from invert_jax.engine.reading_layers import read_blocks
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.settings import SearchSettings
 

@@ -195,6 +195,35 @@ class Typed:
         return np.asarray(self.values[index], self.dtype)
 
 
+def as_activations(values: Activations | ArrayLike, layer: str = "") -> Activations:
+    """`values` with names; refused unless a matrix of real numbers, not empty."""
+    of_layer = f" of layer {layer!r}" if layer else ""
+    if not isinstance(values, Activations):
+        try:
+            labels = labels_of(values)
+            values = Activations(
+                checked_values(values),
+                labels.columns or (),
+                ids=labels.rows,
+                layer=layer,
+            )
+        except (TypeError, ValueError) as error:
+            message = str(error).replace("`values`", f"`activations`{of_layer}")
+            raise type(error)(message) from None
+    if 0 in values.shape:
+        raise ValueError(
+            f"`activations`{of_layer} must have at least one sample and one neuron; "
+            f"got shape {values.shape}."
+        )
+    itemsize = np.dtype(values.dtype).itemsize
+    if itemsize > 8:
+        raise TypeError(
+            f"`activations`{of_layer} must have at most 64 bits per number; got dtype "
+            f"{values.dtype}. Convert them to float64."
+        )
+    return values
+
+
 def checked_values(values: Matrix | ArrayLike) -> Matrix:
     """`values`, refused unless it is a matrix of real numbers."""
     check_plain("values", values)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from invert_jax.activations.array import Activations, checked_values
+from invert_jax.activations.array import Activations, as_activations
 from invert_jax.checks import check_text
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.exact import MAX_SAMPLES
@@ -32,35 +32,6 @@ def checked_layers(
     for each in checked.values():
         _check_same_samples(each, concepts)
     return checked
-
-
-def as_activations(values: Activations | ArrayLike, layer: str = "") -> Activations:
-    """`values` with names; refused unless a matrix of real numbers, not empty."""
-    of_layer = f" of layer {layer!r}" if layer else ""
-    if not isinstance(values, Activations):
-        try:
-            labels = labels_of(values)
-            values = Activations(
-                checked_values(values),
-                labels.columns or (),
-                ids=labels.rows,
-                layer=layer,
-            )
-        except (TypeError, ValueError) as error:
-            message = str(error).replace("`values`", f"`activations`{of_layer}")
-            raise type(error)(message) from None
-    if 0 in values.shape:
-        raise ValueError(
-            f"`activations`{of_layer} must have at least one sample and one neuron; "
-            f"got shape {values.shape}."
-        )
-    itemsize = np.dtype(values.dtype).itemsize
-    if itemsize > 8:
-        raise TypeError(
-            f"`activations`{of_layer} must have at most 64 bits per number; got dtype "
-            f"{values.dtype}. Convert them to float64."
-        )
-    return values
 
 
 def checked_where(

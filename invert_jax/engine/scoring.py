@@ -9,13 +9,13 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from invert_jax.activations.array import Activations
+from invert_jax.activations.reading import read_blocks
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import exact
 from invert_jax.core.objectives.auroc import auroc_score
 from invert_jax.engine.arguments import checked_layers
 from invert_jax.engine.blocks import Blocks
 from invert_jax.engine.programs import concept_sums_program
-from invert_jax.engine.reading_layers import read_blocks
 from invert_jax.plain_arrays import labels_of
 from invert_jax.settings import Options, checked_options
 

@@ -6,9 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from invert_jax.activations.array import Activations
+from invert_jax.activations.array import Activations, as_activations
 from invert_jax.concepts.table import Concepts
-from invert_jax.engine.arguments import as_activations
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.same_run import (
     check_same_activations,

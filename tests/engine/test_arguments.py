@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import invert_jax as ij
+from invert_jax.activations.reading import read_block
 from invert_jax.engine.arguments import checked_neurons, checked_where
-from invert_jax.engine.reading_layers import read_block
 from tests import small_runs
 from tests.small_runs import NAMES, NUM_SAMPLES, as_in_production, explain
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from invert_jax.activations.array import Activations
-from invert_jax.engine.reading_layers import read_block
+from invert_jax.activations.reading import read_block
 
 
 class OneColumn:
