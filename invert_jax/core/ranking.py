@@ -93,7 +93,7 @@ def rank_host(activations: Shaped[np.ndarray, " samples"]) -> HostRanks:
     ends = np.append(starts[1:], num_samples)
     sizes = ends - starts
     midranks = np.repeat((starts + ends - num_samples).astype(np.int32), sizes)
-    return HostRanks(order, midranks, _tie_sum(sizes))
+    return HostRanks(order, midranks, tie_sum(sizes))
 
 
 def host_mask_sum(ranks: HostRanks, mask: Bool[np.ndarray, " samples"]) -> int:
@@ -213,7 +213,7 @@ def _radix_argsort(keys: UInt[np.ndarray, " samples"]) -> Int[np.ndarray, " samp
     return order
 
 
-def _tie_sum(sizes: Int[np.ndarray, " groups"]) -> float:
+def tie_sum(sizes: Int[np.ndarray, " groups"]) -> float:
     """Sum of t**3 - t, exact before it is rounded once."""
     if sizes.max() < 1 << 17 and len(sizes) < 1 << 12:
         return float((sizes**3 - sizes).sum())

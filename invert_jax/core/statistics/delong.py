@@ -28,6 +28,8 @@ from scipy import special
 LEVEL = 0.95
 # Two-sided quantile of the normal distribution.
 QUANTILE = float(special.ndtri((1 + LEVEL) / 2))
+# One-sided, at 5 %.
+QUANTILE_ONE_SIDED = float(special.ndtri(LEVEL))
 FEWEST = 2
 
 
@@ -106,3 +108,19 @@ def logit_interval(
     width = width / (scores * (1 - scores))
     center = special.logit(scores)
     return special.expit(np.stack((center - width, center + width), axis=-1))
+
+
+def is_above_zero(
+    differences: Float[np.ndarray, "*axes"], variances: Float[np.ndarray, "*axes"]
+) -> Bool[np.ndarray, "*axes"]:
+    """Whether a paired difference is larger than chance makes it, one-sided at 5 %.
+
+    Args:
+        differences: Of two AUROCs on the same samples.
+        variances: Theirs; where one is nan or 0 nothing is shown.
+
+    >>> is_above_zero(np.array([0.1, 0.1]), np.array([0.0025, 0.0049])).tolist()
+    [True, False]
+    """
+    shown = differences > QUANTILE_ONE_SIDED * np.sqrt(variances)
+    return shown & (variances > 0)
