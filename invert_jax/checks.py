@@ -64,7 +64,8 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     """
     choices = tuple(choices)
     if not isinstance(value, str) or value not in choices:
-        named = " or ".join(repr(choice) for choice in choices)
+        *others, last = map(repr, choices)
+        named = " or ".join((", ".join(others), last) if others else (last,))
         raise ValueError(f"`{name}` must be {named}; got {value!r}.")
 
 

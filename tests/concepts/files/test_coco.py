@@ -341,7 +341,7 @@ def test_what_is_for_coco_means_nothing_elsewhere(tmp_path, name, value):
 
 def test_an_unknown_way_to_read_the_unknown_is_refused(tmp_path):
     path = written(tmp_path / "coco.json", COCO)
-    with pytest.raises(ValueError, match="`unknown` must be 'error' or 'warn' or"):
+    with pytest.raises(ValueError, match="`unknown` must be 'error', 'warn' or"):
         from_file(path, unknown="false")
 
 
