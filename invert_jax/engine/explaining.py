@@ -8,6 +8,7 @@ from typing import overload
 from numpy.typing import ArrayLike
 
 from invert_jax.activations.array import Activations
+from invert_jax.checks import check_whole
 from invert_jax.concepts.synonyms import searched_columns
 from invert_jax.concepts.table import Concepts
 from invert_jax.core.randomness import Key
@@ -17,6 +18,7 @@ from invert_jax.engine.holdout_split import check_enough, split_samples
 from invert_jax.engine.layer_search import Job
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.on_disk import check_target
+from invert_jax.explanations.panel import PRECISION_AT
 from invert_jax.settings import (
     FEW_POSITIVES,
     Options,
@@ -47,6 +49,8 @@ def explain(
     holdout: float | None = ...,
     key: Key | None = ...,
     groups: ArrayLike | None = ...,
+    panel: bool | None = ...,
+    precision_at: int = ...,
     options: Options | None = ...,
 ) -> dict[str, Explanations]: ...
 
@@ -68,6 +72,8 @@ def explain(
     holdout: float | None = ...,
     key: Key | None = ...,
     groups: ArrayLike | None = ...,
+    panel: bool | None = ...,
+    precision_at: int = ...,
     options: Options | None = ...,
 ) -> Explanations: ...
 
@@ -88,6 +94,8 @@ def explain(
     holdout: float | None = None,
     key: Key | None = None,
     groups: ArrayLike | None = None,
+    panel: bool | None = None,
+    precision_at: int = PRECISION_AT,
     options: Options | None = None,
 ) -> Explanations | dict[str, Explanations]:
     """Find for each neuron the formulas that its activation detects best.
@@ -122,6 +130,10 @@ def explain(
         key: Which samples those are, from `jax.random.key`, or a whole number.
         groups: [samples], whole numbers or strings; samples of one group, such as the
             frames of a video, stay on one side.
+        panel: Whether to measure the labels by other metrics too, such as average
+            precision, on the held-out samples where there are any; see
+            `Explanations.panel`. None for where there are.
+        precision_at: Of the panel: how many samples are the highest, at least 1.
         options: How to run; changes no result.
 
     Returns:
@@ -152,7 +164,8 @@ def explain(
     )
     jobs = _jobs(
         activations, concepts, settings, where=where, neurons=neurons,
-        holdout=holdout, key=key, groups=groups, options=options, places={},
+        holdout=holdout, key=key, groups=groups, panel=panel,
+        precision_at=precision_at, options=options, places={},
     )  # fmt: skip
     _warn_of_few_positives(jobs)
     results = {name: job.explanations() for name, job in jobs.items()}
@@ -168,12 +181,15 @@ def explain_from(
     neurons: ArrayLike | None,
     holdout: float | None,
     key: Key | None,
+    panel: bool | None = None,
+    precision_at: int = PRECISION_AT,
     options: Options,
 ) -> dict[str, Explanations]:
     """What `explain` gives, by layer, with the places of its inputs in `sources`."""
     jobs = _jobs(
         activations, concepts, settings, where=None, neurons=neurons,
-        holdout=holdout, key=key, groups=None, options=options, places=places,
+        holdout=holdout, key=key, groups=None, panel=panel,
+        precision_at=precision_at, options=options, places=places,
     )  # fmt: skip
     _warn_of_few_positives(jobs)
     return {name: job.explanations() for name, job in jobs.items()}
@@ -189,6 +205,8 @@ def _jobs(
     holdout: float | None,
     key: Key | None,
     groups: ArrayLike | None,
+    panel: bool | None,
+    precision_at: int,
     options: Options | None,
     places: Mapping[str, str],
 ) -> dict[str, Job]:
@@ -198,6 +216,15 @@ def _jobs(
         raise TypeError(
             f"`concepts` must be a Concepts table; got {type(concepts).__name__}. "
             "Make one with Concepts.from_masks(masks, names)."
+        )
+    if not isinstance(panel, bool | None):
+        raise TypeError(f"`panel` must be True, False or None; got {panel!r}.")
+    check_whole("precision_at", precision_at, 1)
+    has_panel = holdout is not None if panel is None else panel
+    if precision_at != PRECISION_AT and not has_panel:
+        raise ValueError(
+            "`precision_at` is of the panel, which is not measured; got "
+            f"{precision_at}. Ask for it by panel=True or a `holdout`."
         )
     layers = checked_layers(activations, concepts)
     samples = checked_where(where, concepts.num_samples, concepts.ids)
@@ -216,7 +243,8 @@ def _jobs(
     return {
         name: Job(
             layer, checked_neurons(neurons, layer.num_neurons), samples, table,
-            searched, settings, options, folders.get(name), split, places,
+            searched, settings, options, folders.get(name), split,
+            precision_at if has_panel else None, places,
         )
         for name, layer in layers.items()
     }  # fmt: skip

@@ -9,13 +9,13 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from invert_jax.activations.array import Activations
+from invert_jax.activations.reading import read_blocks
 from invert_jax.concepts.formula_masks import FormulaMasks
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import ranking
 from invert_jax.core.statistics import delong
 from invert_jax.engine.arguments import checked_layers
 from invert_jax.engine.holdout_split import Split
-from invert_jax.engine.reading_layers import read_blocks
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.held_out import HeldOut
 from invert_jax.explanations.same_run import (
@@ -46,7 +46,7 @@ def held_out_scores(
         sums=np.zeros(shape, np.int64),
         supports=np.zeros(shape, np.int64),
         variances=np.full(shape, np.nan),
-        differences=np.full(shape, np.nan),
+        differences=np.full((*shape, shape[1]), np.nan),
         tie_sums=np.zeros(shape[0]),
         num_active=np.zeros(shape[0], np.int64),
         sums_without=np.zeros((shape[0], shape[1], length), np.int64),
@@ -146,18 +146,21 @@ def _judge_formulas(
     """Sums, variances and paired differences of all formulas of one neuron."""
     below, end = delong.group_bounds(ranks.midranks)
     rows = masks.row_of_sample[ranks.order]
+    best: list[np.ndarray] = []
     for step in range(explanations.max_length):
-        best = np.zeros(0)
         for rank in range(explanations.beam_size):
             formula = explanations.literals_at(position, rank, step)
             if not formula[0]:
                 break
             mask = masks.of(*formula)[rows]
             influence = delong.influences(mask, below, end)
-            best = influence if rank == 0 else best
+            if rank == 0:
+                best.append(influence)
             slot = position, step, rank
             result.sums[slot] = ranks.midranks[mask].sum(dtype=np.int64)
             result.supports[slot] = mask.sum()
             # Not by `@`, whose threads wait for each other in these threads.
             result.variances[slot] = np.square(influence).sum()
-            result.differences[slot] = np.square(influence - best).sum()
+            for earlier, other in enumerate(best):
+                difference = np.square(influence - other).sum()
+                result.differences[(*slot, earlier)] = difference

@@ -14,6 +14,7 @@ from jaxtyping import Int
 
 from invert_jax import version
 from invert_jax.activations.array import Activations
+from invert_jax.activations.reading import read_blocks
 from invert_jax.concepts.synonyms import Searched
 from invert_jax.concepts.table import Concepts
 from invert_jax.core import exact
@@ -25,9 +26,10 @@ from invert_jax.engine.holdout_scores import held_out_scores
 from invert_jax.engine.holdout_split import Split
 from invert_jax.engine.plan import plan_search
 from invert_jax.engine.ranked import Block, Ties
-from invert_jax.engine.reading_layers import read_blocks
 from invert_jax.engine.resuming import Parts
 from invert_jax.explanations.explanations import Explanations
+from invert_jax.explanations.panel import Panel
+from invert_jax.explanations.panel_scores import Samples, panel_of
 from invert_jax.progress import progress_bar
 from invert_jax.settings import Options, SearchSettings
 
@@ -49,6 +51,7 @@ class Job:
         options: How to run.
         folder: Where to keep what is done; None for nowhere.
         split: What to judge the formulas on; None for nothing.
+        precision_at: How many samples are the highest, for a panel; None for none.
         places: Where the inputs come from, for the record.
     """
 
@@ -61,6 +64,7 @@ class Job:
     options: Options
     folder: Path | None
     split: Split | None = None
+    precision_at: int | None = None
     places: Mapping[str, str] = field(default_factory=dict)
 
     def explanations(self) -> Explanations:
@@ -89,11 +93,28 @@ class Job:
         if self.split is not None:
             held_out = held_out_scores(explanations, self.layer, self.split)
             explanations = replace(explanations, held_out=held_out)
+        if self.precision_at is not None:
+            explanations = replace(explanations, panel=self._panel(explanations))
         if self.folder is not None:
             explanations.save(self.folder)
             parts.remove()
             resuming.remove_older(self.folder)
         return explanations
+
+    def _panel(self, explanations: Explanations) -> Panel:
+        """Other metrics of the labels."""
+        samples, split = self.samples, self.split
+        if samples is None:
+            samples = np.arange(self.concepts.num_samples)
+        assert self.precision_at is not None
+        return panel_of(
+            explanations,
+            self.layer,
+            Samples(samples, self.concepts),
+            None if split is None else Samples(split.reported, split.concepts),
+            precision_at=self.precision_at,
+            progress=self.options.progress,
+        )
 
     def _run_key(self) -> str:
         """Hash of what a part depends on besides its activations."""

@@ -1,12 +1,15 @@
 """Explanations as Arrow tables: one row per neuron, or per formula."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Float
 
 from invert_jax.explanations.held_out import HeldOut
+from invert_jax.explanations.label_notes import notes_of
+from invert_jax.explanations.panel import METRICS, Panel
 from invert_jax.explanations.record import Record
 
 
@@ -16,7 +19,10 @@ def to_arrow(explanations: Record, *, all_ranks: bool = False) -> pa.Table:
     Columns: neuron (its index), name, status, formula, score, fraction, num_positives,
     num_literals, log10_p; with `all_ranks` also rank; after `with_null` also p_search,
     q_value, and the extrapolated p-value with its bounds; with held-out samples what
-    they say, also of the best formula without its n-th literal. No formula gives nulls.
+    they say, also of the best formula without its n-th literal and of the best of at
+    most n literals; with a panel its metrics, as held_out_... where they are; after
+    `simplest` the longest formula where the label is another; label_notes, separated
+    by "; ". No formula gives nulls.
     """
     if all_ranks:
         neuron, rank = np.nonzero(explanations.lengths[:, -1] > 0)
@@ -44,14 +50,68 @@ def to_arrow(explanations: Record, *, all_ranks: bool = False) -> pa.Table:
     if not all_ranks:
         del columns["rank"]
     if explanations.significance is not None:
-        columns |= _significance_columns(explanations, neuron, rank)
+        columns |= _significance_columns(explanations, at)
     if explanations.held_out is not None:
         columns |= _held_out_columns(explanations, explanations.held_out, at)
+    if explanations.panel is not None:
+        columns |= _panel_columns(explanations.panel, at)
+    if explanations.label_lengths is not None:
+        columns["longest_formula"] = _longest_column(explanations, at)
+    columns["label_notes"] = _notes_column(explanations, at)
     return pa.table(columns)
 
 
+def _panel_columns(
+    panel: Panel, at: tuple[np.ndarray, np.ndarray]
+) -> dict[str, pa.Array]:
+    """The metrics of the label of each neuron; null at other ranks."""
+    prefix = "held_out_" if panel.is_held_out else ""
+    return {
+        prefix + name.replace("at_top", f"at_{panel.precision_at}"): _of_labels(
+            panel[name], at
+        )
+        for name in METRICS
+        if name != "auroc"
+    }
+
+
+def _notes_column(explanations: Record, at: tuple[np.ndarray, np.ndarray]) -> pa.Array:
+    """The notes on the label of each neuron; null for none, and at other ranks."""
+    return _texts_of_labels(
+        ["; ".join(each) or None for each in notes_of(explanations)], at
+    )
+
+
+def _longest_column(
+    explanations: Record, at: tuple[np.ndarray, np.ndarray]
+) -> pa.Array:
+    """The formulas that shorter labels were taken for; null at other ranks."""
+    longest = map(explanations.longest, range(len(explanations)))
+    return _texts_of_labels(
+        [None if each is None else str(each) for each in longest], at
+    )
+
+
+def _texts_of_labels(
+    texts: Sequence[str | None], at: tuple[np.ndarray, np.ndarray]
+) -> pa.Array:
+    """A text of each label; null where there is none, and at other ranks."""
+    places = zip(*(each.tolist() for each in at), strict=True)
+    found = [texts[neuron] if rank == 0 else None for neuron, rank in places]
+    return pa.array(found, pa.string())
+
+
+def _of_labels(
+    values: Float[np.ndarray, " neurons"], at: tuple[np.ndarray, np.ndarray]
+) -> pa.Array:
+    """A number of each label; null where there is none, and at other ranks."""
+    neuron, rank = at
+    found = np.where(rank == 0, values[neuron], np.nan)
+    return pa.array(found, mask=np.isnan(found))
+
+
 def _significance_columns(
-    explanations: Record, neuron: np.ndarray, rank: np.ndarray
+    explanations: Record, at: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, pa.Array]:
     """What the null says of the best formula of each neuron; null at other ranks."""
     values = {
@@ -61,13 +121,7 @@ def _significance_columns(
     names = ("", "_low", "_high")
     for name, bound in zip(names, explanations.log10_p_extrapolated.T, strict=True):
         values[f"log10_p_extrapolated{name}"] = bound
-    masked = {
-        name: np.where(rank == 0, value[neuron], np.nan)
-        for name, value in values.items()
-    }
-    return {
-        name: pa.array(value, mask=np.isnan(value)) for name, value in masked.items()
-    }
+    return {name: _of_labels(value, at) for name, value in values.items()}
 
 
 def _held_out_columns(
@@ -90,13 +144,15 @@ def _held_out_columns(
     }
     columns["held_out_num_positives"] = pa.array(held_out.num_positives[at], mask=empty)
     columns["is_alternative"] = pa.array(held_out.is_alternative[at], mask=empty)
-    # Of the best formula only: the score of what is left without its n-th literal.
-    is_best = at[1] == 0
-    without = np.where(is_best[:, None], held_out.scores_without[at[0]], np.nan)
-    for place, value in enumerate(without.T, 1):
-        name = f"held_out_score_without_{place}"
-        columns[name] = pa.array(value, mask=np.isnan(value))
-    notes = np.where(is_best & ~empty, held_out.notes[at[0]], "")
+    # Of the best formula only: the score of what is left without its n-th literal, and
+    # of the best of at most n.
+    for name, scores in (
+        ("without", held_out.scores_without),
+        ("at", held_out.scores_by_length),
+    ):
+        for place, value in enumerate(scores.T, 1):
+            columns[f"held_out_score_{name}_{place}"] = _of_labels(value, at)
+    notes = np.where((at[1] == 0) & ~empty, held_out.notes[at[0]], "")
     return columns | {"held_out_note": pa.array(notes, mask=notes == "")}
 
 

@@ -21,11 +21,18 @@ from invert_jax.core.search.beam import PAD
 from invert_jax.core.statistics.tie_patterns import NUM_GROUPS
 from invert_jax.explanations import held_out, significance
 from invert_jax.explanations.held_out import HeldOut
+from invert_jax.explanations.panel import METRICS, Panel
 from invert_jax.explanations.record import Record
 from invert_jax.explanations.significance import Significance
 from invert_jax.settings import SearchSettings
 
-HELD_OUT = "held_out_"
+HELD_OUT, PANEL = "held_out_", "panel_"
+DIFFERENCES = f"{HELD_OUT}differences"
+RARER, LABEL_LENGTH = f"{PANEL}rarer_concepts", "label_length"
+# What a panel is besides its arrays.
+OF_PANEL = ("precision_at", "num_samples", "is_held_out")
+# What a null is besides its arrays.
+OF_NULL = ("alpha", "num_draws", "num_neurons")
 VERSIONS = ("jax", "flax", "numpy")
 Columns = Mapping[str, Any]
 # Literals for which room is made unasked, and empty places for a formula beyond it.
@@ -34,7 +41,7 @@ MOST_ROOM, MOST_EMPTY = 1 << 26, 1 << 12
 
 def description_of(record: Record) -> dict[str, Any]:
     """All that is neither of a neuron nor of a formula, as JSON takes it."""
-    null = record.significance
+    null, panel = record.significance, record.panel
     return {
         "layer": record.layer,
         "score": record.score_name,
@@ -45,7 +52,9 @@ def description_of(record: Record) -> dict[str, Any]:
         "synonyms": record.synonyms,
         "left_out": record.left_out,
         "sources": record.sources,
-        "null": null and {"alpha": null.alpha, "num_draws": null.num_draws},
+        "panel": panel and {name: getattr(panel, name) for name in OF_PANEL},
+        "null": null and {name: getattr(null, name) for name in OF_NULL},
+        "has_label_lengths": record.label_lengths is not None,
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS}
         | {"invert_jax": version.VERSION},
     }
@@ -70,11 +79,19 @@ def neuron_columns(record: Record) -> dict[str, np.ndarray]:
     ):
         if part is not None:
             columns |= {f"{prefix}{name}": getattr(part, name) for name in names}
+    if record.panel is not None:
+        columns |= {f"{PANEL}{name}": record.panel.by_length(name) for name in METRICS}
+        columns[RARER] = record.panel.rarer_concepts
+    if record.label_lengths is not None:
+        columns[LABEL_LENGTH] = record.label_lengths
     return columns
 
 
 def formula_columns(record: Record) -> dict[str, np.ndarray]:
-    """One row per formula of the beam after each step of the search."""
+    """One row per formula of the beam after each step of the search.
+
+    After `simplest` there is one step more, of the formulas that are shown.
+    """
     slots = np.nonzero(record.lengths > 0)
     position, step, rank = slots
     places = zip(position.tolist(), rank.tolist(), step.tolist(), strict=True)
@@ -92,6 +109,7 @@ def formula_columns(record: Record) -> dict[str, np.ndarray]:
     if record.held_out is not None:
         for name in held_out.OF_SLOTS:
             columns[f"{HELD_OUT}{name}"] = getattr(record.held_out, name)[slots]
+        columns[DIFFERENCES] = record.held_out.differences[slots]
     return columns
 
 
@@ -136,11 +154,14 @@ def fields_of(
     num_neurons = len(neurons["neuron"])
     if num_neurons != description["num_neurons"]:
         raise ValueError(f"it has {num_neurons} neurons, not as many as it says")
-    shape = (num_neurons, settings.max_length, settings.beam_size)
+    has_labels = description["has_label_lengths"]
+    if not isinstance(has_labels, bool):
+        raise TypeError("it does not say whether it has lengths of labels")
+    shape = (num_neurons, settings.max_length + has_labels, settings.beam_size)
     _check_room(shape, len(formulas["position"]))
     slots = _slots_of(formulas)
     fields: dict[str, Any] = {}
-    fields |= _formula_arrays(formulas, len(names), slots, shape)
+    fields |= _formula_arrays(formulas, len(names), slots, shape, settings.max_length)
     fields |= {
         "rank_sums": _filled(formulas["sum"], np.int64, slots, shape),
         "supports": _filled(formulas["num_positives"], np.int64, slots, shape),
@@ -158,6 +179,12 @@ def fields_of(
         "sources": dict(description["sources"].items()),
         "samples": None if samples is None else np.array(samples, np.int64),
     }
+    if has_labels:
+        fields["label_lengths"] = _label_lengths_of(neurons, settings.max_length)
+    if description["panel"] is not None:
+        fields["panel"] = _panel_of(
+            neurons, num_steps=shape[1], num_concepts=len(names), **description["panel"]
+        )
     _check_sense(fields)
     if description["null"] is not None:
         fields["significance"] = _significance_of(
@@ -166,7 +193,7 @@ def fields_of(
     if held_out_samples is not None:
         fields["held_out"] = _held_out_of(
             np.array(held_out_samples, np.int64), neurons, formulas, slots, shape,
-            settings.sign,
+            settings,
         )  # fmt: skip
     return fields
 
@@ -234,7 +261,11 @@ def _filled(
 
 
 def _formula_arrays(
-    formulas: Columns, num_concepts: int, slots: tuple, shape: tuple[int, int, int]
+    formulas: Columns,
+    num_concepts: int,
+    slots: tuple,
+    shape: tuple[int, int, int],
+    max_length: int,
 ) -> dict[str, np.ndarray]:
     """The formulas as numbers."""
     sizes = np.array([len(row) for row in formulas["literals"]], np.int64)
@@ -243,7 +274,7 @@ def _formula_arrays(
         raise ValueError("a formula uses a concept that has no name")
     row = np.repeat(np.arange(len(sizes)), sizes)
     place = np.arange(len(flat)) - np.repeat(sizes.cumsum() - sizes, sizes)
-    literals = np.full((*shape, shape[1]), PAD, np.int32)
+    literals = np.full((*shape, max_length), PAD, np.int32)
     literals[slots[0][row], slots[1][row], slots[2][row], place] = flat
     return {
         "literals": literals,
@@ -262,10 +293,11 @@ def _padded_groups(column: Sequence) -> Int[np.ndarray, "neurons groups 2"]:
 
 
 def _significance_of(
-    neurons: Columns, *, num_steps: int, alpha: float, num_draws: int
+    neurons: Columns, *, num_steps: int, alpha: float, num_draws: int, num_neurons: int
 ) -> Significance:
     check_share("alpha", alpha)
     check_whole("num_draws", num_draws, 1)
+    check_whole("num_neurons", num_neurons, len(neurons["neuron"]))
     inner = {"log10_extrapolated": (3,)}
     arrays = {
         name: np.array(list(neurons[name]), np.float64).reshape(
@@ -273,7 +305,39 @@ def _significance_of(
         )
         for name in significance.ARRAYS
     }
-    return Significance(**arrays, alpha=alpha, num_draws=num_draws)
+    return Significance(
+        **arrays, alpha=alpha, num_draws=num_draws, num_neurons=num_neurons
+    )
+
+
+def _label_lengths_of(neurons: Columns, max_length: int) -> Int[np.ndarray, " neurons"]:
+    lengths = np.array(neurons[LABEL_LENGTH], np.int64)
+    if ((lengths < 1) | (lengths > max_length)).any():
+        raise ValueError("a label is of a length that was not searched")
+    return lengths
+
+
+def _panel_of(
+    neurons: Columns,
+    *,
+    num_steps: int,
+    num_concepts: int,
+    precision_at: int,
+    num_samples: int,
+    is_held_out: bool,
+) -> Panel:
+    check_whole("precision_at", precision_at, 1)
+    check_whole("num_samples", num_samples, 1, MAX_SAMPLES)
+    values = [
+        np.array(list(neurons[f"{PANEL}{name}"]), np.float64).reshape(-1, num_steps)
+        for name in METRICS
+    ]
+    rarer = np.array(list(neurons[RARER]), np.int64).reshape(-1, num_steps)
+    if ((rarer < -1) | (rarer >= num_concepts)).any():
+        raise ValueError("a rarer concept has no name")
+    return Panel(
+        np.stack(values, -1), rarer, precision_at, num_samples, bool(is_held_out)
+    )
 
 
 def _held_out_of(
@@ -282,19 +346,23 @@ def _held_out_of(
     formulas: Columns,
     slots: tuple,
     shape: tuple[int, int, int],
-    sign: str,
+    settings: SearchSettings,
 ) -> HeldOut:
-    floats = ("variances", "differences", "tie_sums")
+    floats = ("variances", "tie_sums")
     dtypes = {name: np.float64 if name in floats else np.int64 for name in _all_names()}
     arrays = {
         name: _filled(formulas[f"{HELD_OUT}{name}"], dtypes[name], slots, shape)
         for name in held_out.OF_SLOTS
     }
-    inner = {name: (shape[1], shape[1]) for name in held_out.OF_STEPS}
+    rows = np.array(list(formulas[DIFFERENCES]), np.float64).reshape(-1, shape[1])
+    differences = np.full((*shape, shape[1]), np.nan)
+    differences[slots] = rows
+    lengths = (shape[1], settings.max_length)
+    inner = {name: lengths for name in held_out.OF_STEPS}
     for name in held_out.OF_NEURONS:
         column = np.array(list(neurons[f"{HELD_OUT}{name}"]), dtypes[name])
         arrays[name] = column.reshape(shape[0], *inner.get(name, ()))
-    return HeldOut(samples, **arrays, sign=sign)
+    return HeldOut(samples, **arrays, differences=differences, sign=settings.sign)
 
 
 def _all_names() -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from invert_jax.core.statistics.mannwhitney import (
 
 # Below so many samples of a kind an interval covers less than it says.
 FEW = 10
-OF_SLOTS = ("sums", "supports", "variances", "differences")
+OF_SLOTS = ("sums", "supports", "variances")
 OF_NEURONS = ("tie_sums", "sums_without", "supports_without", "num_active")
 # Of these, what has a row for each step and a column for each literal.
 OF_STEPS = ("sums_without", "supports_without")
@@ -33,7 +33,8 @@ class HeldOut:
         sums: int64; sum of the objective's weights over each support.
         supports: int64; number of held-out samples where each formula holds.
         variances: DeLong's variance of each score; nan below 2 positives or negatives.
-        differences: The same of the score minus that of rank 0.
+        differences: The same of the score minus that of the best formula after each
+            step up to its own; nan after later ones.
         tie_sums: Sum of t**3 - t over the groups of t tied samples.
         sums_without: Sums of the best formula without each of its literals.
         supports_without: Supports of the same; 0 where there is no such formula.
@@ -45,7 +46,7 @@ class HeldOut:
     sums: Int[np.ndarray, "neurons steps beam"]
     supports: Int[np.ndarray, "neurons steps beam"]
     variances: Float[np.ndarray, "neurons steps beam"]
-    differences: Float[np.ndarray, "neurons steps beam"]
+    differences: Float[np.ndarray, "neurons steps beam steps"]
     tie_sums: Float[np.ndarray, " neurons"]
     sums_without: Int[np.ndarray, "neurons steps length"]
     supports_without: Int[np.ndarray, "neurons steps length"]
@@ -68,6 +69,13 @@ class HeldOut:
         return auroc_score(
             self.sums[:, -1], self.num_positives, num_samples=self.num_samples
         )
+
+    @cached_property
+    def scores_by_length(self) -> Float[np.ndarray, "neurons max_length"]:
+        """The same of the best formula of at most 1, 2, ... literals, as searched."""
+        max_length = self.sums_without.shape[2]
+        best = self.sums[:, :max_length, 0], self.supports[:, :max_length, 0]
+        return auroc_score(*best, num_samples=self.num_samples)
 
     @cached_property
     def intervals(self) -> Float[np.ndarray, "neurons beam 2"]:
@@ -115,7 +123,7 @@ class HeldOut:
         """
         worse = self.scores[:, :1] - self.scores
         worse = -worse if self.sign == "negative" else worse
-        differences, supports = self.differences[:, -1], self.num_positives
+        differences, supports = self.differences[:, -1, :, -1], self.num_positives
         within = worse <= QUANTILE * np.sqrt(differences)
         within &= (differences > 0) | (supports == supports[:, :1])
         within &= self.num_active[:, None] > 0
@@ -158,9 +166,42 @@ class HeldOut:
 
     def take(self, positions: np.ndarray) -> "HeldOut":
         """That of some neurons."""
-        arrays = {name: getattr(self, name)[positions] for name in OF_SLOTS}
-        arrays |= {name: getattr(self, name)[positions] for name in OF_NEURONS}
-        return dataclasses.replace(self, **arrays)
+        names = (*OF_SLOTS, "differences", *OF_NEURONS)
+        return dataclasses.replace(
+            self, **{name: getattr(self, name)[positions] for name in names}
+        )
+
+    def with_labels(
+        self,
+        lengths: Int[np.ndarray, " neurons"],
+        steps: Int[np.ndarray, "neurons beam"],
+        ranks: Int[np.ndarray, "neurons beam"],
+    ) -> "HeldOut":
+        """The same with one more step, of formulas of other steps.
+
+        Args:
+            lengths: The step whose best formula is the label, from 1.
+            steps: Where each formula of the beam comes from, as an index.
+            ranks: Its rank there.
+        """
+        neurons, label = np.arange(len(lengths)), lengths - 1
+        slots = neurons[:, None], steps, ranks
+        arrays = {name: getattr(self, name) for name in OF_SLOTS}
+        arrays |= {
+            name: np.append(array, array[slots][:, None], 1)
+            for name, array in arrays.items()
+        }
+        without = {name: getattr(self, name) for name in OF_STEPS}
+        arrays |= {
+            name: np.append(array, array[neurons, label][:, None], 1)
+            for name, array in without.items()
+        }
+        room = ((0, 0), (0, 1), (0, 0), (0, 1))
+        differences = np.pad(self.differences, room, constant_values=np.nan)
+        differences[:, -1, :, :-1] = self.differences[slots]
+        # Each against the label.
+        differences[:, -1, :, -1] = self.differences[(*slots, label[:, None])]
+        return dataclasses.replace(self, **arrays, differences=differences)
 
     def at_length(self, length: int) -> "HeldOut":
         """That of the steps up to `length`."""
@@ -168,5 +209,6 @@ class HeldOut:
         return dataclasses.replace(
             self,
             **arrays,
+            differences=self.differences[:, :length, :, :length],
             **{name: getattr(self, name)[:, :length, :length] for name in OF_STEPS},
         )

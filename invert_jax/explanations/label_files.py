@@ -20,7 +20,7 @@ from invert_jax.explanations.printing import escaped_markdown
 from invert_jax.explanations.record import Record
 
 FORMAT = "invert_jax labels"
-VERSION = 2
+VERSION = 3
 SUFFIXES = (".parquet", ".csv", ".json", ".md")
 # Key of the provenance in the metadata of a Parquet file.
 METADATA = b"invert_jax"
@@ -37,7 +37,7 @@ def export(
     and hashes of the run in its metadata `invert_jax`; Markdown has the columns that
     `print` shows. JSON is plain rows that anything reads:
 
-        format, version       "invert_jax labels", 2
+        format, version       "invert_jax labels", 3
         layer                 where the neurons come from
         num_neurons           neurons; `num_samples` are the samples that counted
         score                 what `score` is, such as "AUROC"
@@ -45,7 +45,10 @@ def export(
         concept_names         the concepts; `left_out` never or always hold, and
                               `synonyms` hold on the same samples as another
         sources, versions     hashes and places of the inputs; packages that ran
-        null                  alpha and the number of draws of `with_null`; or null
+        null                  alpha, number of draws and of neurons tested by
+                              `with_null`; or null
+        panel                 what other metrics were measured on; or null
+        has_label_lengths     whether `simplest` took the labels
         labels                a row per label, with the columns of `to_arrow`
         neurons               a row per neuron, with what tests of labels rest on
         formulas              a row per formula of the beam, at each length (`step`)

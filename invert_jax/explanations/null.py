@@ -108,6 +108,7 @@ class Null:
             log10_extrapolated=extrapolated,
             alpha=float(alpha),
             num_draws=self.num_draws,
+            num_neurons=len(explanations),
         )
 
     def save(self, path: str | os.PathLike) -> None:

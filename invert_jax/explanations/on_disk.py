@@ -23,7 +23,7 @@ from invert_jax.explanations import columns
 from invert_jax.explanations.record import Record
 
 FORMAT = "invert_jax explanations"
-VERSION = 2
+VERSION = 3
 DESCRIPTION = "explanations.json"
 LABELS = "labels.csv"
 NEURONS = "neurons"
@@ -181,7 +181,8 @@ def _most_rows(name: str, description: Mapping[str, Any]) -> int:
     if name in (SAMPLES, HELD_OUT):
         return MAX_SAMPLES
     settings, num_neurons = description["settings"], description["num_neurons"]
-    beam = settings["max_length"] * settings["beam_size"]
+    # One more step of the formulas that `simplest` shows.
+    beam = (settings["max_length"] + 1) * settings["beam_size"]
     return num_neurons if name == NEURONS else num_neurons * beam
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from invert_jax.checks import printable
+from invert_jax.explanations.label_notes import RARER_CONCEPT, notes_of
 from invert_jax.explanations.record import Record
+from invert_jax.explanations.shares import have_kinds, shares_of
 
 if TYPE_CHECKING:
     import rich.console
@@ -24,11 +26,20 @@ STATUS_WORDS = {
 }
 CELL = "padding:2px 10px;text-align:{};white-space:{};vertical-align:top"
 FORMULA = "formula"
-# A narrow terminal goes without some columns, the first first, for the formula's sake.
-DISPENSABLE = ("log10 p", "95 %", "samples", "q", "held out")
-LEAST_FORMULA, MOST_NAME = 20, 12
+# Held-out scores of the best formula of at most 1, 2, ... literals.
+BY_LENGTH = "by length"
+# The best formula of all lengths, where the label is a shorter one.
+LONGEST = "longest"
+NOTES = "notes"
+AVERAGE_PRECISION = "AP"
+# For the formula's sake a narrow terminal has those of these that fit, the last first.
+DISPENSABLE = (
+    *(LONGEST, "log10 p", "samples", AVERAGE_PRECISION, BY_LENGTH, "q", "95 %"),
+    *(NOTES, "held out"),
+)
+LEAST_FORMULA, MOST_NAME, MOST_NOTES = 20, 12, 14
 # Columns of words start at the left; numbers end at the right.
-WORDS = re.compile(r"formula|status|outcome|label .*", re.DOTALL)
+WORDS = re.compile(r"formula|longest|status|outcome|notes|label .*", re.DOTALL)
 # What Markdown could take for markup.
 MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$]|^-)")
 
@@ -65,10 +76,11 @@ class Table:
         shown = list(self.headings)
         if FORMULA in shown:
             wanted = min(self._width(FORMULA), LEAST_FORMULA)
-            for heading in DISPENSABLE:
-                if self._room(shown, options.max_width) >= wanted:
-                    break
-                shown = [name for name in shown if name != heading]
+            shown = [name for name in shown if name not in DISPENSABLE]
+            for heading in reversed(DISPENSABLE):
+                more = [n for n in self.headings if n in shown or n == heading]
+                if self._room(more, options.max_width) >= wanted:
+                    shown = more
         yield self._with(shown)
 
     def to_html(self) -> str:
@@ -95,17 +107,20 @@ class Table:
         at = self.headings.index(heading)
         return [printable(line[at]) for line in self.lines]
 
-    def _width(self, heading: str) -> int:
+    def _width(self, heading: str, *, is_name: bool = False) -> int:
         from rich.cells import cell_len
 
-        return max(map(cell_len, (heading, *self._column(heading))))
+        width = max(map(cell_len, (heading, *self._column(heading))))
+        if is_name:
+            return min(width, MOST_NAME)
+        return min(width, MOST_NOTES) if heading == NOTES else width
 
     def _room(self, shown: Sequence[str], width: int) -> int:
         """Columns of the terminal that are left for the formula."""
         first, *others = (name for name in shown if name != FORMULA)
         # Two spaces stand between columns.
         taken = sum(2 + self._width(name) for name in others)
-        return width - taken - min(MOST_NAME, self._width(first)) - 2
+        return width - taken - self._width(first, is_name=True) - 2
 
     def _with(self, shown: Sequence[str]) -> "rich.table.Table":
         """Some of the columns; long words go over several lines, numbers never."""
@@ -116,12 +131,13 @@ class Table:
         has_formula = FORMULA in shown
         for place, name in enumerate(shown):
             is_name = has_formula and place == 0
-            width = min(MOST_NAME, self._width(name)) if is_name else None
+            is_folded = is_name or name == NOTES
+            width = self._width(name, is_name=is_name) if is_folded else None
             table.add_column(
                 Text(printable(name)),
                 justify="left" if WORDS.fullmatch(name) else "right", overflow="fold",
                 min_width=width, max_width=width,
-                no_wrap=has_formula and not is_name and name != FORMULA,
+                no_wrap=has_formula and not is_folded and name != FORMULA,
             )  # fmt: skip
         for line in zip(*map(self._column, shown), strict=True):
             table.add_row(*map(Text, line))
@@ -150,6 +166,7 @@ class Listing:
         table: The rows shown.
         total: Rows there are.
         bold: Whether the heading is.
+        about: A line below the heading; "" for none.
 
     >>> table = Table(("neuron", "formula"), [("0", "cat"), ("1", "dog")])
     >>> print(Listing("Three neurons", table, total=3))
@@ -164,6 +181,7 @@ class Listing:
     table: Table
     total: int
     bold: bool = False
+    about: str = ""
 
     def __str__(self) -> str:
         return printed(self)
@@ -175,6 +193,8 @@ class Listing:
         parts: list[Any] = [
             Text(printable(self.heading), style="bold" if self.bold else "")
         ]
+        if self.about:
+            parts.append(Text(printable(self.about)))
         if self.table.lines:
             parts.append(self.table)
         if self._rest:
@@ -185,6 +205,8 @@ class Listing:
         """The same for a notebook; names are escaped."""
         heading = html.escape(self.heading)
         parts = [f"<p><b>{heading}</b></p>" if self.bold else f"<p>{heading}</p>"]
+        if self.about:
+            parts.append(f"<p>{html.escape(self.about)}</p>")
         if self.table.lines:
             parts.append(self.table.to_html())
         if self._rest:
@@ -233,10 +255,34 @@ def cells_of(record: Record, position: int, rank: int = 0) -> dict[str, str]:
         cells["95 %"] = f"{interval} {note}".strip()
         if held_out.is_alternative[position, rank]:
             cells["status"] = "alternative"
+        if rank == 0:
+            scores = held_out.scores_by_length[position]
+            cells[BY_LENGTH] = " ".join(map(_short, scores.tolist()))
+    longest = record.longest(position) if rank == 0 else None
+    if longest is not None:
+        cells[LONGEST] = longest.to_words()
+    if record.panel is not None and rank == 0:
+        end = "low" if record.settings.sign == "negative" else "top"
+        top = f"{end} {record.panel.precision_at}"
+        for name, heading in (("average_precision", AVERAGE_PRECISION),
+                              ("precision_at_top", top)):  # fmt: skip
+            cells[heading] = _short(float(record.panel[name][position]))
     if record.significance is not None and rank == 0:
         cells["q"] = f"{record.q_value[position]:.2g}"
         cells["status"] = status.replace("_", " ")
     return cells
+
+
+def _short(number: float) -> str:
+    """A share of two digits, or a dash.
+
+    >>> _short(0.874), _short(1.0), _short(float("nan"))
+    ('.87', '1.0', '-')
+    """
+    if np.isnan(number):
+        return "-"
+    text = f"{number:.2f}"
+    return text[1:] if text.startswith("0") else text[:3]
 
 
 def table_of(first: str, rows: Sequence[tuple[str, dict[str, str]]]) -> Table:
@@ -255,13 +301,34 @@ def table_of(first: str, rows: Sequence[tuple[str, dict[str, str]]]) -> Table:
     return Table((first, *headings), lines)
 
 
+def row_of(record: Record, position: int, rank: int = 0) -> dict[str, str]:
+    """The cells of one formula, with what to know of it if it is the label."""
+    notes = notes_of(record.take([position]))[0] if rank == 0 else ()
+    return cells_of(record, position, rank) | note_cell(notes)
+
+
+def note_cell(notes: Sequence[str]) -> dict[str, str]:
+    """What to know of a label, in a few words: the kinds, and a rarer concept's name.
+
+    >>> note_cell(["at_bound", "idle_literal: has_fur", "rarer_concept: n_t"])
+    {'notes': 'at bound, idle literal, rarer concept n_t'}
+    """
+    parts = (note.partition(": ") for note in notes)
+    words = (
+        f"{code.replace('_', ' ')} {name if code == RARER_CONCEPT else ''}".strip()
+        for code, _, name in parts
+    )
+    found = ", ".join(dict.fromkeys(words))
+    return {NOTES: found} if found else {}
+
+
 def labels_table(
     record: Record, positions: Iterable[int], *, all_ranks: bool = False
 ) -> Table:
     """The labels of some neurons, or all formulas of their beams."""
     ranks = range(record.beam_size if all_ranks else 1)
     rows = [
-        (record.neuron_names[position], cells_of(record, position, rank))
+        (record.neuron_names[position], row_of(record, position, rank))
         for position in positions
         for rank in ranks
         if rank == 0 or record.lengths[position, -1, rank] > 0
@@ -283,4 +350,5 @@ def listing_of(record: Record) -> Listing:
          0  dog      1.0000       50    -25.4
     """
     table = labels_table(record, range(len(record))[:ROWS_SHOWN])
-    return Listing(repr(record), table, total=len(record))
+    about = str(shares_of(record)) if have_kinds(record) else ""
+    return Listing(repr(record), table, total=len(record), about=about)

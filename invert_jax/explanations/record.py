@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from invert_jax.checks import check_whole
 from invert_jax.core.statistics.mannwhitney import log10_mannwhitney
 from invert_jax.explanations.held_out import HeldOut
+from invert_jax.explanations.panel import Panel
 from invert_jax.explanations.significance import Significance
 from invert_jax.formula.formula import Formula
 from invert_jax.plain_arrays import plain_array
@@ -54,6 +55,9 @@ class Record:
         samples: Indices of the samples that counted; None for all.
         significance: What `with_null` found; None before.
         held_out: Scores on held-out samples; None without `holdout`.
+        panel: Other metrics of the labels; None without `panel`.
+        label_lengths: The step from which `simplest` took each label; None before. The
+            arrays have one more step then, of the formulas that are shown.
     """
 
     neurons: Int[np.ndarray, " neurons"]
@@ -76,6 +80,8 @@ class Record:
     samples: Int[np.ndarray, " kept"] | None = None
     significance: Significance | None = None
     held_out: HeldOut | None = None
+    panel: Panel | None = None
+    label_lengths: Int[np.ndarray, " neurons"] | None = None
 
     @property
     def num_neurons(self) -> int:
@@ -85,7 +91,7 @@ class Record:
     @property
     def max_length(self) -> int:
         """Most literals of a formula."""
-        return self.literals.shape[1]
+        return self.literals.shape[3]
 
     @property
     def beam_size(self) -> int:
@@ -116,6 +122,14 @@ class Record:
         objective = self.settings.how_to_score
         return objective.score(
             self.rank_sums[:, -1], self.num_positives, num_samples=self.num_samples
+        )
+
+    @cached_property
+    def scores_by_length(self) -> Float[np.ndarray, "neurons max_length"]:
+        """Score of the best formula of at most 1, 2, ... literals, as searched."""
+        best = self.rank_sums[:, : self.max_length, 0]
+        return self.settings.how_to_score.score(
+            best, self.supports[:, : self.max_length, 0], num_samples=self.num_samples
         )
 
     @property
@@ -198,6 +212,8 @@ class Record:
     def at_length(self: R, length: int) -> R:
         """The beam after step `length`: the best formulas of at most so many literals.
 
+        It is what the search found; at `max_length` without what `simplest` chose.
+
         Args:
             length: 1 to `max_length`.
         """
@@ -217,6 +233,8 @@ class Record:
             settings=dataclasses.replace(self.settings, max_length=length),
             significance=self.significance and self.significance.at_length(length),
             held_out=self.held_out and self.held_out.at_length(length),
+            panel=self.panel and self.panel.at_length(length),
+            label_lengths=None,
         )
 
     def take(self: R, positions: Sequence[int] | np.ndarray) -> R:
@@ -231,6 +249,10 @@ class Record:
             neuron_names=tuple(self.neuron_names[position] for position in chosen),
             significance=self.significance and self.significance.take(chosen),
             held_out=self.held_out and self.held_out.take(chosen),
+            panel=self.panel and self.panel.take(chosen),
+            label_lengths=None
+            if self.label_lengths is None
+            else self.label_lengths[chosen],
             **{name: getattr(self, name)[chosen] for name in arrays},
         )
 
@@ -244,6 +266,13 @@ class Record:
             [bool(literal % 2) for literal in literals],
             ["or" if operator else "and" for operator in operators],
         )
+
+    def longest(self, position: int) -> Formula | None:
+        """The formula that `simplest` took a shorter one for; None if it took none."""
+        if self.label_lengths is None:
+            return None
+        found = self.formula(position, step=self.max_length - 1)
+        return None if found == self.formula(position) else found
 
     def literals_at(
         self, position: int, rank: int = 0, step: int = -1

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 ARRAYS = ("p_search", "q_value", "log10_extrapolated")
 
@@ -21,6 +21,7 @@ class Significance:
             interval; nan elsewhere, and where no tail can be fitted.
         alpha: Share of false labels accepted among those not called chance.
         num_draws: Meaningless neurons per tie pattern.
+        num_neurons: Neurons over which the q-values are.
 
     References:
         [1] Benjamini and Hochberg, "Controlling the false discovery rate", Journal of
@@ -32,6 +33,7 @@ class Significance:
     log10_extrapolated: Float[np.ndarray, "neurons steps 3"]
     alpha: float
     num_draws: int
+    num_neurons: int
 
     def take(self, positions: np.ndarray) -> "Significance":
         """That of some neurons; q-values stay those over all."""
@@ -40,6 +42,23 @@ class Significance:
     def at_length(self, length: int) -> "Significance":
         """That of the steps up to `length`."""
         return self._map(lambda values: values[:, :length])
+
+    def with_labels(self, lengths: Int[np.ndarray, " neurons"]) -> "Significance":
+        """The same with one more step, that of another step for each neuron.
+
+        Raises:
+            ValueError: Some of the neurons that were tested are not here.
+        """
+        if len(lengths) != self.num_neurons:
+            raise ValueError(
+                "`simplest` must come before `take` where there is a null: q-values "
+                f"are over all {self.num_neurons} neurons, and {len(lengths)} are "
+                "left. labels.simplest().take(...) is right."
+            )
+        at = np.arange(len(lengths)), lengths - 1
+        found = self._map(lambda values: np.append(values, values[at][:, None], 1))
+        found.q_value[:, -1] = q_values(found.p_search[:, -1])
+        return found
 
     def _map(self, change) -> "Significance":
         changed = {name: change(getattr(self, name)) for name in ARRAYS}

@@ -10,7 +10,7 @@ from invert_jax.explanations.printing import (
     STATUS_WORDS,
     Listing,
     Table,
-    cells_of,
+    row_of,
     table_of,
 )
 from invert_jax.explanations.record import LABELED, Record
@@ -88,17 +88,22 @@ class Unit:
 
     @property
     def _table(self) -> Table:
-        """A row for each formula of the beam, shortest length first."""
+        """A row for each formula of the beam, shortest length first.
+
+        A label that is simpler than the longest has a row of its own above.
+        """
+        of, position = self.explanations, self.position
         steps = [
-            (length, self.explanations.at_length(length))
-            for length in range(1, self.explanations.max_length + 1)
+            (length, of.at_length(length)) for length in range(1, of.max_length + 1)
         ]
         rows = [
-            (f"at most {length}", cells_of(step, self.position, rank))
+            (f"at most {length}", row_of(step, position, rank))
             for length, step in steps
             for rank in range(step.beam_size)
-            if step.lengths[self.position, -1, rank] > 0
+            if step.lengths[position, -1, rank] > 0
         ]
+        if of.label_lengths is not None and of.has_formula[position]:
+            rows.insert(0, ("label", row_of(of, position)))
         return table_of("literals", rows)
 
 

@@ -156,7 +156,7 @@ def test_alternatives_are_not_shown_to_be_worse_than_the_best(found):
     held_out = found.held_out
     assert not held_out.is_alternative[:, 0].any()
     worse = held_out.scores[:, :1] - held_out.scores
-    limit = stats.norm.ppf(0.975) * np.sqrt(held_out.differences[:, -1])
+    limit = stats.norm.ppf(0.975) * np.sqrt(held_out.differences[:, -1, :, -1])
     np.testing.assert_array_equal(
         held_out.is_alternative[:, 1:], (worse <= limit)[:, 1:]
     )
@@ -181,8 +181,10 @@ def test_the_paired_difference_is_that_of_the_influences(found, activations, con
         )
         for rank in (0, 2)
     )
-    assert held_out.differences[20, -1, 2] == pytest.approx(((best - other) ** 2).sum())
-    assert held_out.differences[20, -1, 0] == 0
+    assert held_out.differences[20, -1, 2, -1] == pytest.approx(
+        ((best - other) ** 2).sum()
+    )
+    assert held_out.differences[20, -1, 0, -1] == 0
 
 
 def test_a_meaning_that_only_one_formula_has_leaves_no_alternative():
@@ -257,6 +259,9 @@ def test_the_table_and_the_text_gain_columns(found):
     for place in range(3):
         name = f"held_out_score_without_{place + 1}"
         expected = held_out.scores_without[:, place]
+        np.testing.assert_array_equal(table[name].to_numpy(), expected)
+        name, expected = f"held_out_score_at_{place + 1}", found.at_length(place + 1)
+        expected = expected.held_out.scores[:, 0]
         np.testing.assert_array_equal(table[name].to_numpy(), expected)
     ranks = found.to_arrow(all_ranks=True)
     without = ranks["held_out_score_without_1"].to_numpy()

@@ -16,7 +16,7 @@ def explanations():
 
 COLUMNS = [
     "neuron", "name", "status", "formula", "score", "fraction", "num_positives",
-    "num_literals", "log10_p",
+    "num_literals", "log10_p", "label_notes",
 ]  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def test_json_gives_the_same_explanations_again(explanations, tmp_path):
 def test_json_is_plain_rows_that_say_where_they_come_from(explanations, tmp_path):
     export(explanations, tmp_path / "labels.json")
     content = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
-    assert (content["format"], content["version"]) == ("invert_jax labels", 2)
+    assert (content["format"], content["version"]) == ("invert_jax labels", 3)
     assert content["settings"]["max_length"] == 2 and content["score"] == "AUROC"
     assert content["sources"] == explanations.sources and "jax" in content["versions"]
     assert content["concept_names"] == list(NAMES)
@@ -102,11 +102,11 @@ def test_markdown_shows_names_as_they_are(explanations, tmp_path):
     rows = [line for line in lines if line.startswith("|")]
     assert rows[0] == (
         "| neuron | formula | AUROC | samples | log10 p "
-        "| held out | 95 % | q | status |"
+        "| held out | 95 % | by length | AP | top 20 | q | notes | status |"
     )
     assert len(rows) == 2 + len(explanations)
     for row in rows:
-        assert row.replace("\\|", "").count("|") == 10
+        assert row.replace("\\|", "").count("|") == 14
     assert f" {explanations.scores[0, 0]:.4f} " in rows[2]
     assert "<b>" not in "\n".join(rows)
 
@@ -192,7 +192,7 @@ def test_other_json_is_refused(tmp_path):
 def test_labels_of_0_1_0_are_refused_with_the_cure(tmp_path):
     path = tmp_path / "labels.json"
     path.write_text(json.dumps({"format": "invert_jax labels", "version": 1}))
-    with pytest.raises(ValueError, match=r"of version 2; .* of version 1\. Explain"):
+    with pytest.raises(ValueError, match=r"of version 3; .* of version 1\. Explain"):
         ij.Explanations.load(path)
 
 

@@ -132,7 +132,7 @@ def test_a_later_version_is_refused(copied):
     path = copied / "explanations.json"
     path.write_text(path.read_text().replace('"version": ', '"version": 9'))
     with pytest.raises(
-        ValueError, match=r"explanations of version 2; .* of version 92. Explain again"
+        ValueError, match=r"explanations of version 3; .* of version 93. Explain again"
     ):
         ij.Explanations.load(copied)
 
