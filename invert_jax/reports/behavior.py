@@ -10,14 +10,22 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
+from scipy import special
 
+from invert_jax.activations.reading import read_block, read_blocks
 from invert_jax.concepts.formula_masks import FormulaMasks
+from invert_jax.concepts.table import Concepts
 from invert_jax.core.ranking import HostRanks, host_mask_sum, rank_host
-from invert_jax.engine.reading_layers import read_block, read_blocks
 from invert_jax.explanations.same_run import check_same_score, check_same_ties
 from invert_jax.reports.material import LayerInputs
 
 NUM_TOP, NUM_BOTTOM = 12, 6
+# Samples where the formula holds, from the highest to the lowest, and the lowest ones.
+NUM_POSITIVES, NUM_MISSES = 6, 6
+# The highest samples whose concepts are told, and how many of these.
+NUM_HIGHEST, NUM_CONCEPTS = 20, 8
+# Of so many by chance, a concept is not told of.
+MOST_CHANCE = 0.01
 NUM_BINS = 40
 # Where the ROC curve is drawn: dense near 0, where a rare concept is told apart.
 FALSE_POSITIVE_RATES = (np.arange(49) / 48) ** 2
@@ -44,6 +52,17 @@ class Behavior(NamedTuple):
         bottom: Fewer samples of the other end.
         bottom_values: Their activations.
         bottom_inside: Whether the formula holds on them.
+        positives: Samples where the formula holds, at even steps of their ranks, the
+            highest first; -1 past the last.
+        positives_values: Their activations.
+        misses: The lowest of these that are not above the median of the other samples
+            (for sign "negative" the highest, not below it).
+        misses_values: Their activations.
+        num_highest: The highest samples that `concepts` are true of, at most 20.
+        concepts: Columns of the concepts that are true of more of these than chance
+            explains (binomial p at most .01), the most telling first; -1 past the last.
+        concept_hits: On how many of these samples each is true, expected over the
+            order of tied samples.
         without: Score of the best formula without each literal; nan where it has but
             one, or what is left holds always or never.
     """
@@ -60,6 +79,13 @@ class Behavior(NamedTuple):
     bottom: Int[np.ndarray, "neurons bottoms"]
     bottom_values: Float[np.ndarray, "neurons bottoms"]
     bottom_inside: Bool[np.ndarray, "neurons bottoms"]
+    positives: Int[np.ndarray, "neurons positives"]
+    positives_values: Float[np.ndarray, "neurons positives"]
+    misses: Int[np.ndarray, "neurons misses"]
+    misses_values: Float[np.ndarray, "neurons misses"]
+    num_highest: Int[np.ndarray, " neurons"]
+    concepts: Int[np.ndarray, "neurons shown"]
+    concept_hits: Float[np.ndarray, "neurons shown"]
     without: Float[np.ndarray, "neurons length"]
 
 
@@ -107,6 +133,8 @@ def formula_holds(layer: LayerInputs, position: int) -> Bool[np.ndarray, " sampl
 def empty_behavior(num_neurons: int, max_length: int) -> Behavior:
     """Room for the behavior of some neurons."""
     tops, bottoms = (num_neurons, NUM_TOP), (num_neurons, NUM_BOTTOM)
+    positives, misses = (num_neurons, NUM_POSITIVES), (num_neurons, NUM_MISSES)
+    shown = (num_neurons, NUM_CONCEPTS)
     return Behavior(
         low=np.zeros(num_neurons),
         high=np.zeros(num_neurons),
@@ -122,6 +150,13 @@ def empty_behavior(num_neurons: int, max_length: int) -> Behavior:
         bottom=np.full(bottoms, -1),
         bottom_values=np.zeros(bottoms),
         bottom_inside=np.zeros(bottoms, bool),
+        positives=np.full(positives, -1),
+        positives_values=np.zeros(positives),
+        misses=np.full(misses, -1),
+        misses_values=np.zeros(misses),
+        num_highest=np.zeros(num_neurons, np.int64),
+        concepts=np.full(shown, -1),
+        concept_hits=np.zeros(shown),
         without=np.full((num_neurons, max_length), np.nan),
     )
 
@@ -158,6 +193,10 @@ def _fill(
     _fill_distribution(result, position, numbers, ranks, inside)
     is_negative = layer.explanations.settings.sign == "negative"
     _fill_samples(result, position, numbers, ranks, inside, is_negative)
+    falling = ranks.order if is_negative else ranks.order[::-1]
+    _fill_support(result, position, numbers, falling, inside[falling])
+    if layer.concepts is not None:
+        _fill_concepts(result, position, numbers, falling, layer.concepts)
 
 
 def _fill_distribution(
@@ -201,6 +240,76 @@ def _fill_samples(
         samples[position, : len(chosen)] = chosen
         values[position, : len(chosen)] = numbers[chosen]
         is_inside[position, : len(chosen)] = inside[chosen]
+
+
+def _fill_support(
+    result: Behavior,
+    position: int,
+    numbers: Float[np.ndarray, " samples"],
+    falling: Int[np.ndarray, " samples"],
+    inside: Bool[np.ndarray, " samples"],
+) -> None:
+    """Samples where the formula of one neuron holds.
+
+    Args:
+        result: Of which a row is written.
+        position: Of the neuron.
+        numbers: Its activations.
+        falling: The samples, the top first.
+        inside: Whether the formula holds, in that order.
+    """
+    holds = falling[inside]
+    if not len(holds):
+        return
+    places = np.linspace(0, len(holds) - 1, min(NUM_POSITIVES, len(holds)))
+    # The median of the others: what lies before it is high.
+    rest = falling[~inside]
+    middle = numbers[rest[(len(rest) - 1) // 2]]
+    lowest_ones = holds[::-1][:NUM_MISSES]
+    sign = 1 if numbers[falling[0]] >= numbers[falling[-1]] else -1
+    is_low = sign * numbers[lowest_ones] <= sign * middle
+    for chosen, samples, values in (
+        (holds[places.astype(np.int64)], result.positives, result.positives_values),
+        (lowest_ones[is_low], result.misses, result.misses_values),
+    ):
+        samples[position, : len(chosen)] = chosen
+        values[position, : len(chosen)] = numbers[chosen]
+
+
+def _fill_concepts(
+    result: Behavior,
+    position: int,
+    numbers: Float[np.ndarray, " samples"],
+    falling: Int[np.ndarray, " samples"],
+    concepts: Concepts,
+) -> None:
+    """What is true of the highest samples of one neuron, beyond what is usual."""
+    cut = numbers[falling[:NUM_HIGHEST][-1]]
+    is_tied = numbers == cut
+    sure = falling[:NUM_HIGHEST]
+    sure = sure[numbers[sure] != cut]
+    weights = np.zeros(concepts.num_rows)
+    row_of_sample = np.asarray(concepts.row_of_sample)
+    np.add.at(weights, row_of_sample[sure], 1)
+    count = len(sure)
+    # A unit that is silent on the rest is not high on some of them.
+    if cut != numbers[falling[-1]]:
+        count = min(NUM_HIGHEST, len(numbers))
+        share = (count - len(sure)) / is_tied.sum()
+        np.add.at(weights, row_of_sample[is_tied], share)
+    result.num_highest[position] = count
+    rows = np.flatnonzero(weights)
+    hits = concepts.rows[rows].T @ weights[rows]
+    # Of a single sample everything is surprising.
+    columns = np.flatnonzero(hits > 1)
+    hits, usual = hits[columns], concepts.num_positives[columns] / concepts.num_samples
+    surprise = hits * np.log(hits / count / usual)
+    # Of tied samples a part is expected; a test needs whole ones.
+    p = special.bdtrc(np.floor(hits + 1e-9) - 1, count, usual)
+    best = np.argsort(-surprise, kind="stable")
+    best = best[(surprise[best] > 0) & (p[best] <= MOST_CHANCE)][:NUM_CONCEPTS]
+    result.concepts[position, : len(best)] = columns[best]
+    result.concept_hits[position, : len(best)] = hits[best]
 
 
 def shares(

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.record import LABELED
 from invert_jax.progress import progress_bar
-from invert_jax.reports.behavior import behavior_of
+from invert_jax.reports.behavior import NUM_BOTTOM, NUM_TOP, behavior_of
 from invert_jax.reports.html.comparison_section import comparison_sections
 from invert_jax.reports.html.crops import View, checked_crop
 from invert_jax.reports.html.encoding import packed
@@ -145,15 +145,21 @@ def report(
 
 
 def wanted_samples(layers: list[PageLayer]) -> Iterator[int]:
-    """The samples whose images are wanted: those of the best labels first."""
+    """The samples whose images are wanted: those of the best labels first.
+
+    The highest and lowest of all units come before those of the formulas' own.
+    """
     units = [
         (-merit, unit, place)
         for place, layer in enumerate(layers)
         for unit, merit in enumerate(merits_of(layer.inputs.explanations).tolist())
     ]
     samples = [shown_samples(layer) for layer in layers]
-    for _, unit, place in sorted(units):
-        yield from (sample for sample in samples[place][unit].tolist() if sample >= 0)
+    ends = NUM_TOP + NUM_BOTTOM
+    for part in (slice(ends), slice(ends, None)):
+        for _, unit, place in sorted(units):
+            chosen = samples[place][unit, part].tolist()
+            yield from (sample for sample in chosen if sample >= 0)
 
 
 def merits_of(explanations: Explanations) -> Float[np.ndarray, " units"]:

@@ -133,7 +133,8 @@ def plot_tradeoff(
 ) -> "Axes":
     """Score against the most literals a formula may have: simplicity for precision.
 
-    The mean over the labeled units, and their middle half.
+    The mean over the labeled units, and their middle half; on held-out samples where
+    there are any.
 
     Args:
         explanations: Of a layer, or a dict of layers.
@@ -150,7 +151,10 @@ def plot_tradeoff(
         ax.fill_between(lengths, low, high, color=color, alpha=0.15)
         ax.set_xticks(lengths)
     ax.set_xlabel("most literals of a formula")
-    score_names = dict.fromkeys(each.score_name for each in layers.values())
+    score_names = dict.fromkeys(
+        each.score_name if each.held_out is None else f"held-out {each.score_name}"
+        for each in layers.values()
+    )
     ax.set_ylabel(" or ".join(score_names))
     if isinstance(explanations, Mapping):
         ax.legend()
@@ -172,7 +176,8 @@ def plot_null(
     Args:
         null: From `null_distribution`.
         explanations: Of the neurons to mark.
-        length: Most literals of a formula; all that were searched if None.
+        length: Most literals of a formula; all that were searched if None, and of the
+            neurons their labels.
         ax: Where to draw; a new figure if None.
     """
     most = null.settings.max_length
@@ -197,7 +202,9 @@ def plot_null(
             label="meaningless units" if row == 0 else None,
         )
     if explanations is not None:
-        step = explanations.at_length(min(length, explanations.max_length))
+        step = explanations
+        if length < step.max_length:
+            step = step.at_length(length)
         is_chance = step.status == CHANCE
         for chosen, label, color, marker in (
             (is_chance, "chance", ORANGE, "x"),

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from invert_jax.explanations.explanations import Explanations
 from invert_jax.explanations.lookups import literal_uses, searched_columns
 from invert_jax.explanations.record import LABELED
+from invert_jax.explanations.shares import have_kinds, shares_of
 
 QUARTILES = (0.25, 0.5, 0.75)
 
@@ -18,9 +19,12 @@ class Summary(NamedTuple):
     Attributes:
         num_by_status: Number of neurons of each status, most frequent first.
         uses: For each concept the labels that use it as it is, and negated.
-        quartiles: Of the best score over labeled neurons, after each length.
+        quartiles: Of the best score over labeled neurons, after each length; on
+            held-out samples where there are any.
         mean_score: Its mean, after each length.
         num_by_length: Labels of 1 literal, of 2, ...
+        num_by_kinds: Labels by the kinds of their concepts, such as "shape"; none
+            where names tell no kinds.
         undetected: Concepts that were searched and that no label uses as they are.
     """
 
@@ -29,6 +33,7 @@ class Summary(NamedTuple):
     quartiles: Float[np.ndarray, "steps 3"]
     mean_score: Float[np.ndarray, " steps"]
     num_by_length: Int[np.ndarray, " steps"]
+    num_by_kinds: dict[str, int]
     undetected: tuple[str, ...]
 
 
@@ -43,14 +48,20 @@ def summary_of(explanations: Explanations) -> Summary:
     lengths = explanations.lengths[labeled, -1, 0]
     uses = literal_uses(explanations, np.flatnonzero(labeled))
     searched = searched_columns(explanations)
-    steps = range(1, explanations.max_length + 1)
-    scores = [explanations.at_length(step).scores[labeled, 0] for step in steps]
+    held_out = explanations.held_out
+    by_length = explanations.scores_by_length
+    if held_out is not None:
+        by_length = held_out.scores_by_length
+    scores = by_length[labeled].T
     return Summary(
         num_by_status={str(names[i]): int(counts[i]) for i in order},
         uses=uses,
         quartiles=np.array([_quantiles(each) for each in scores]),
         mean_score=np.array([_mean(each) for each in scores]),
         num_by_length=np.bincount(lengths, minlength=explanations.max_length + 1)[1:],
+        num_by_kinds=shares_of(explanations).num_labels
+        if have_kinds(explanations)
+        else {},
         undetected=tuple(
             explanations.concept_names[column]
             for column in searched

@@ -1,10 +1,16 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 import invert_jax as ij
 from invert_jax.core.ranking import rank_host
 from invert_jax.reports import behavior
-from invert_jax.reports.behavior import FALSE_POSITIVE_RATES, NUM_BOTTOM, NUM_TOP
+from invert_jax.reports.behavior import (
+    FALSE_POSITIVE_RATES,
+    NUM_BOTTOM,
+    NUM_MISSES,
+    NUM_TOP,
+)
 from invert_jax.reports.material import checked_layers
 
 
@@ -166,3 +172,87 @@ def test_a_unit_is_not_highest_on_samples_where_it_is_silent(sign):
     assert found.top[0].tolist() == [4, 6] + [-1] * (NUM_TOP - 2)
     assert (found.top[1] == -1).all()
     assert (found.bottom >= 0).all()
+
+
+def test_samples_of_the_formula_run_from_the_highest_to_the_lowest(run, found):
+    labels = run.explanations
+    (silent,) = np.flatnonzero(~labels.has_formula)
+    assert (found.positives[silent] == -1).all() and (found.misses[silent] == -1).all()
+    for position in np.flatnonzero(labels.has_formula).tolist():
+        holds = labels.formula(position).evaluate(run.concepts)
+        values = np.sort(np.asarray(run.activations)[holds, position])
+        assert holds[found.positives[position]].all()
+        shown = found.positives_values[position]
+        assert (shown[0], shown[-1]) == (values[-1], values[0])
+        assert (np.diff(shown) <= 0).all()
+
+
+@pytest.mark.parametrize("sign", ["positive", "negative"])
+def test_misses_are_low_though_the_formula_holds(sign):
+    rng = np.random.default_rng(0)
+    masks = np.arange(400)[:, None] % 4 == 0
+    clear = 10.0 * masks + rng.random((400, 1))
+    mixed = np.where(rng.random((400, 1)) < 0.03, 0, clear)
+    values = np.hstack([clear, mixed]) * (1 if sign == "positive" else -1)
+    concepts = ij.Concepts.from_masks(masks, ["fourth"])
+    labels = ij.explain(
+        values, concepts, max_length=1, min_fraction=0.2, sign=sign,
+        max_fraction=0.3, options=ij.Options(progress=False),
+    )  # fmt: skip
+    (layer,) = checked_layers(labels, values, concepts)
+    found = behavior_in(layer)
+    assert (found.misses[0] == -1).all(), "where it holds the unit is never low"
+    low = np.flatnonzero((mixed[:, 0] == 0) & masks[:, 0])
+    misses = found.misses[1]
+    assert set(misses[misses >= 0]) == set(low.tolist()) and len(low) < NUM_MISSES
+
+
+def test_tied_samples_count_in_part_for_what_is_true_of_the_highest():
+    """A neuron of two values is as high on each of four classes, sorted by class."""
+    classes = np.arange(400) // 50
+    concepts = ij.Concepts.from_labels(classes, [f"class{k}" for k in range(8)])
+    values = (classes < 4).astype(np.float32)[:, None]
+    values[:5] += 1
+    labels = ij.explain(
+        values, concepts, max_length=1, min_fraction=0.1,
+        options=ij.Options(progress=False),
+    )  # fmt: skip
+    (layer,) = checked_layers(labels, values, concepts)
+    found = behavior_in(layer)
+    hits = dict(zip(found.concepts[0], found.concept_hits[0], strict=True))
+    # 5 surely, and of the other 15 their share of the 195 that tie.
+    assert found.num_highest[0] == 20
+    assert hits[0] == pytest.approx(5 + 15 * 45 / 195)
+    assert set(hits) <= {0, 1, 2, 3, -1}
+    for each in {1, 2, 3} & set(hits):
+        assert hits[each] == pytest.approx(15 * 50 / 195)
+
+
+def test_concepts_of_the_highest_samples_are_those_true_of_more_than_usual(run, found):
+    masks = run.concepts.masks()
+    for position in np.flatnonzero(run.explanations.has_formula).tolist():
+        values = np.asarray(run.activations)[:, position]
+        highest = np.argsort(-values, kind="stable")[:20]
+        hits = masks[highest].sum(0)
+        p = stats.binom.sf(hits - 1, 20, masks.mean(0))
+        more = (hits > 1) & (p <= 0.01)
+        told = found.concepts[position][found.concepts[position] >= 0]
+        assert set(told.tolist()) == set(np.flatnonzero(more).tolist())
+        np.testing.assert_array_equal(
+            found.concept_hits[position][: len(told)], hits[told]
+        )
+        assert found.num_highest[position] == 20
+    # Neuron 2 sees concept 2, and little else is true of its highest samples.
+    assert found.concepts[2, 0] == 2
+
+
+def test_a_silent_neuron_has_no_concepts_of_its_highest_samples(run):
+    values = np.zeros((run.concepts.num_samples, 1), np.float32)
+    values[:3] = 1
+    labels = ij.explain(
+        values, run.concepts, max_length=1, min_fraction=0.125,
+        options=ij.Options(progress=False),
+    )  # fmt: skip
+    (layer,) = checked_layers(labels, values, run.concepts)
+    found = behavior_in(layer)
+    assert found.num_highest.tolist() == [3]

@@ -18,7 +18,7 @@ def layer_payload(
 ) -> dict:
     """All that the page knows of a layer, but its images."""
     explanations = layer.explanations
-    used, literals = used_concepts(explanations)
+    used, literals = used_concepts(explanations, behavior)
     statuses = list(summary.num_by_status)
     codes = {status: code for code, status in enumerate(statuses)}
     names = list(explanations.neuron_names)
@@ -38,28 +38,38 @@ def layer_payload(
         # One more, so that 0 is no literal.
         "literals": packed(literals + 1, "u2" if 2 * len(used) < 65535 else "i4"),
         "operators": packed(explanations.operators, "i4"),
-        "scores": packed(_scores_by_length(explanations), "f8"),
+        "maxLength": explanations.max_length,
+        "scores": packed(_scores_of_steps(explanations), "f8"),
         "supports": packed(explanations.supports, "i4"),
         "evidence": _evidence(explanations),
-        "behavior": None if behavior is None else _behavior(layer, behavior),
+        "behavior": None if behavior is None else _behavior(layer, behavior, used),
         "summary": _summary(summary, used),
     }
 
 
 def used_concepts(
-    explanations: Explanations,
+    explanations: Explanations, behavior: Behavior | None = None
 ) -> tuple[list[int], Int[np.ndarray, "neurons steps beam length"]]:
-    """Columns of the concepts that formulas name, and literals in terms of those."""
+    """Columns of the concepts that the page names, and literals in terms of those."""
     literals = explanations.literals
-    used = np.unique(literals[literals >= 0] // 2)
+    columns = [literals[literals >= 0] // 2]
+    if behavior is not None:
+        columns.append(behavior.concepts[behavior.concepts >= 0])
+    if explanations.panel is not None:
+        rarer = explanations.panel.rarer_concepts
+        columns.append(rarer[rarer >= 0])
+    used = np.unique(np.concatenate(columns))
     place = np.searchsorted(used, np.maximum(literals, 0) // 2)
     return used.tolist(), np.where(literals < 0, -1, 2 * place + literals % 2)
 
 
-def _scores_by_length(explanations: Explanations) -> np.ndarray:
+def _scores_of_steps(explanations: Explanations) -> np.ndarray:
     """Scores after each step, [neurons, steps, beam]."""
-    steps = range(1, explanations.max_length + 1)
-    return np.stack([explanations.at_length(step).scores for step in steps], axis=1)
+    return explanations.settings.how_to_score.score(
+        explanations.rank_sums,
+        explanations.supports,
+        num_samples=explanations.num_samples,
+    )
 
 
 def _concept(layer: LayerInputs, column: int) -> dict:
@@ -92,12 +102,26 @@ def _evidence(explanations: Explanations) -> dict:
             "alternative": packed(held_out.is_alternative, "u1"),
             "support": packed(held_out.num_positives[:, 0], "i4"),
             "numHeldOut": held_out.num_samples,
+            "byLength": packed(held_out.scores_by_length, "f4"),
         }
+    panel = explanations.panel
+    if panel is not None:
+        found |= {
+            "averagePrecision": packed(panel["average_precision"], "f4"),
+            "precisionAtTop": packed(panel["precision_at_top"], "f4"),
+            "precisionAt": panel.precision_at,
+            "numHighest": panel.num_highest,
+            "isHeldOut": panel.is_held_out,
+        }
+    notes = explanations.label_notes
+    if any(notes):
+        found["notes"] = list(map(list, notes))
     return found
 
 
-def _behavior(layer: LayerInputs, behavior: Behavior) -> dict:
-    """Arrays of the behavior, samples as indices among all."""
+def _behavior(layer: LayerInputs, behavior: Behavior, used: list[int]) -> dict:
+    """Arrays of the behavior, samples as indices among all, concepts by their place."""
+    place = np.searchsorted(used, np.maximum(behavior.concepts, 0))
     return {
         "rates": FALSE_POSITIVE_RATES.round(5).tolist(),
         "hasSupport": layer.concepts is not None,
@@ -113,6 +137,13 @@ def _behavior(layer: LayerInputs, behavior: Behavior) -> dict:
         "bottom": packed(sample_indices(layer, behavior.bottom), "i4"),
         "bottomValues": packed_floats(behavior.bottom_values),
         "bottomInside": packed(behavior.bottom_inside, "u1"),
+        "positives": packed(sample_indices(layer, behavior.positives), "i4"),
+        "positivesValues": packed_floats(behavior.positives_values),
+        "misses": packed(sample_indices(layer, behavior.misses), "i4"),
+        "missesValues": packed_floats(behavior.misses_values),
+        "numHighest": packed(behavior.num_highest, "u1"),
+        "concepts": packed(np.where(behavior.concepts < 0, -1, place), "i4"),
+        "conceptHits": packed(behavior.concept_hits, "f4"),
         "without": packed(behavior.without, "f4"),
     }
 
@@ -130,6 +161,7 @@ def _summary(summary: Summary, used: list[int]) -> dict:
         "quartiles": _finite(summary.quartiles),
         "means": _finite(summary.mean_score),
         "byLength": summary.num_by_length.tolist(),
+        "byKinds": list(summary.num_by_kinds.items()),
         "undetected": list(summary.undetected[:NUM_UNDETECTED]),
         "numUndetected": len(summary.undetected),
     }

@@ -44,7 +44,9 @@ def shown_samples(layer: PageLayer) -> Int[np.ndarray, "units few"]:
     behavior = layer.behavior
     if behavior is None:
         return np.zeros((layer.inputs.explanations.num_neurons, 0), np.int64)
-    positions = np.concatenate([behavior.top, behavior.bottom], axis=1)
+    positions = np.concatenate(
+        [behavior.top, behavior.bottom, behavior.positives, behavior.misses], axis=1
+    )
     return sample_indices(layer.inputs, positions)
 
 

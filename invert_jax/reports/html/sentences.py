@@ -28,6 +28,12 @@ def run_sentences(name: str, explanations: Explanations) -> list[str]:
         f"{counted(settings.max_length, 'literal')} that its activation {detects} "
         f"best, among those that hold on {smallest:,} to {largest:,} samples.",
     ]
+    if explanations.label_lengths is not None:
+        judged = "held-out samples" if explanations.held_out else "these samples"
+        sentences.append(
+            "Shown is the shortest of the best formulas of each length that is as good "
+            f"on {judged}."
+        )
     if settings.num_literals is not None:
         sentences.append(
             f"Only the {settings.num_literals} most telling literals of a unit could "

@@ -18,7 +18,8 @@ def test_a_link_opens_its_unit(browser, full_page, run):
     card = shown(browser, "#card")
     assert f"{run.explanations.scores[7, 0]:.4f}" in card
     assert f"{run.explanations.num_positives[7, 0]} of 160 samples" in card
-    assert len(browser.find_elements(By.CSS_SELECTOR, "#card .tiles img")) == 18
+    # 12 highest, 6 lowest, 6 where the formula holds; on none of these it is low.
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#card .tiles img")) == 24
     assert len(browser.find_elements(By.CSS_SELECTOR, "#card canvas.heat")) == 12
     browser.execute_script("location.hash = '#unit-2'")
     WebDriverWait(browser, 5).until(lambda b: shown(b, "#card-title") == "Unit 2")
@@ -39,7 +40,9 @@ def test_a_literal_is_worth_what_the_score_loses_without_it(browser, full_page, 
     open_page(browser, full_page, "#unit-7")
     without = ij.scores_without(run.explanations, run.activations, run.concepts)[7]
     worth = run.explanations.scores[7, 0] - without
-    cells = browser.find_elements(By.CSS_SELECTOR, "#card td.num")
+    parts = browser.find_elements(By.CSS_SELECTOR, "#card .part")
+    part = next(each for each in parts if "Worth" in each.text)
+    cells = part.find_elements(By.CSS_SELECTOR, "td.num")
     shown = [cell.text.replace("\u2212", "-") for cell in cells][: 2 * len(worth)]
     for place, (score, lost) in enumerate(zip(without, worth, strict=True)):
         assert shown[2 * place] == f"{score:.4f}"

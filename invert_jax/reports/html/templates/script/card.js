@@ -4,7 +4,9 @@ function renderCard(card, layer, unit, actions) {
   const found = layer.supportOf(unit, 0) > 0;
   const parts = [cardHead(layer, unit, actions), ...verdict(layer, unit, found, actions)];
   if (layer.behavior) {
-    parts.push(samplesPart(layer, unit, "top"), chartsPart(layer, unit, found), samplesPart(layer, unit, "bottom"));
+    parts.push(samplesPart(layer, unit, "top"), topConceptsPart(layer, unit), chartsPart(layer, unit, found));
+    if (found && layer.behavior.hasSupport) parts.push(samplesPart(layer, unit, "positives"), samplesPart(layer, unit, "misses"));
+    parts.push(samplesPart(layer, unit, "bottom"));
   }
   if (found) parts.push(worthPart(layer, unit), lengthsPart(layer, unit), beamPart(layer, unit), wholeBeamPart(layer, unit), namesPart(layer, unit));
   card.replaceChildren(...parts.filter((part) => part));
@@ -46,6 +48,7 @@ function verdict(layer, unit, found, actions) {
     const none = layer.evidence("support")[unit] === 0;
     sentences.push(` Held-out samples cannot judge it: the formula holds on ${none ? "none" : "all"} of them.`);
   }
+  sentences.push(panelSentence(layer, unit));
   const q = layer.evidence("q");
   if (q && !Number.isNaN(q[unit])) sentences.push(` q-value after the search: ${q[unit].toPrecision(2)}.`);
   const parts = [formula];
@@ -56,13 +59,71 @@ function verdict(layer, unit, found, actions) {
     parts.push(make("p", { class: "warning" }, `Do not use this label: ${statusWords(status)}.`));
   }
   parts.push(make("p", {}, sentences.join("")));
+  parts.push(...noteParts(layer, unit), longestPart(layer, unit));
   const negated = layer.formula(unit).filter(([, isNegated]) => isNegated).length;
   if (support < 20) {
     parts.push(make("p", { class: "warning" }, `It holds on ${plural(support, "sample")} only, where scores are high by chance.`));
   } else if (negated === layer.formula(unit).length) {
     parts.push(make("p", { class: "muted" }, "It says only what the unit does not respond to."));
   }
-  return parts;
+  return parts.filter((each) => each);
+}
+
+// How the highest samples agree with the label.
+function panelSentence(layer, unit) {
+  const [precision, hits] = ["averagePrecision", "precisionAtTop"].map((name) => layer.evidence(name));
+  if (!hits || Number.isNaN(hits[unit])) return "";
+  const { numHighest, isHeldOut } = layer.data.evidence;
+  const found = Number((hits[unit] * numHighest).toFixed(1));
+  const average = Number.isNaN(precision[unit]) ? "" : `; average precision ${precision[unit].toFixed(2)}`;
+  return ` It holds on ${found} of its ${numHighest} ${layer.isNegative ? "lowest" : "highest"}${isHeldOut ? " held-out" : ""} samples${average}.`;
+}
+
+function noteParts(layer, unit) {
+  const names = new Map();
+  for (const note of layer.notesOf(unit)) {
+    const at = note.indexOf(": ");
+    const code = at < 0 ? note : note.slice(0, at);
+    if (!names.has(code)) names.set(code, []);
+    if (at >= 0) names.get(code).push(note.slice(at + 2));
+  }
+  return Array.from(names, ([code, named]) => make("p", { class: "note" },
+    make("span", { class: "badge note" }, NOTES[code][0]), ` ${NOTES[code][1]} `,
+    named.flatMap((name, at) => [at ? ", " : "", make("bdi", { class: "name" }, name)])));
+}
+
+// The best formula of all lengths, beside a simpler label.
+function longestPart(layer, unit) {
+  const step = layer.longest(unit);
+  if (step === null) return null;
+  const byLength = layer.evidence("byLength");
+  const heldOut = byLength ? byLength[unit * layer.searched + step] : NaN;
+  return make("p", { class: "muted" }, `With up to ${plural(layer.searched, "literal")}: `,
+    formulaNode(layer, layer.formula(unit, 0, step)),
+    ` (${layer.scoreName} ${score(layer.scoreOf(unit, 0, step))}${Number.isNaN(heldOut) ? "" : `, held out ${score(heldOut)}`})`);
+}
+
+// What is true of the highest samples, and how much more often than of all.
+function topConceptsPart(layer, unit) {
+  const { concepts, conceptHits, numHighest } = layer.behavior;
+  const width = concepts.shape[1];
+  const highest = unpack(numHighest)[unit];
+  const rows = [];
+  for (let at = unit * width; at < (unit + 1) * width; at++) {
+    const concept = unpack(concepts)[at];
+    if (concept < 0) continue;
+    const hits = unpack(conceptHits)[at];
+    const { name, count } = layer.concepts[concept];
+    const lift = hits / highest / (count / layer.numSamples);
+    rows.push(make("tr", {}, make("td", { class: "fill" }, make("bdi", { class: "name" }, name)),
+      make("td", { class: "num" }, `${Number(hits.toFixed(1))} of ${whole(highest)}`),
+      make("td", { class: "num" }, percent(count / layer.numSamples)),
+      make("td", { class: "num" }, `× ${lift >= 10 ? lift.toFixed(0) : lift.toFixed(1)}`)));
+  }
+  if (!rows.length) return null;
+  const searched = layer.evidence("heldOut") ? " of the samples searched" : "";
+  return part(`True of the ${layer.isNegative ? "lowest" : "highest"}${searched}`, make("table", { class: "small" },
+    tableHead(["Concept"], ["Of these", "Of all", "Lift"]), make("tbody", {}, rows)));
 }
 
 function part(title, ...children) {
@@ -86,12 +147,19 @@ function samplesPart(layer, unit, which) {
   const found = samplesOf(layer, unit, which);
   if (!found.length) return null;
   const tiles = make("ol", { class: samples.hasImages ? "tiles" : "tiles words" }, found.map((each) => sampleTile(layer, unit, each, which)));
+  const searched = layer.evidence("heldOut") ? "of the samples searched; " : "";
+  if (which === "positives") return part(`Where the formula holds (${searched}at even steps from the highest to the lowest)`, tiles);
+  if (which === "misses") {
+    const low = layer.isNegative ? "high" : "low";
+    return part(`Where it holds and the unit is ${low} (${searched}not ${layer.isNegative ? "below" : "above"} the median of the others)`, tiles);
+  }
   const isLowest = (which === "top") === layer.isNegative;
   const lowest = unpack(layer.behavior.numLowest)[unit];
   const inside = found.filter((each) => each.inside).length;
   const room = layer.behavior[which].shape[1];
   const isAll = which === "top" && found.length < Math.min(room, layer.numSamples - 1);
   const notes = [
+    which === "top" && layer.evidence("heldOut") ? "of the samples searched" : "",
     isAll ? `all that are ${isLowest ? "below the highest" : "above the lowest"} value` : "",
     which === "top" && layer.behavior.hasSupport ? `the formula holds on ${inside} of ${found.length}` : "",
     isLowest && lowest > found.length ? `some of ${whole(lowest)} at the lowest value` : "",
@@ -168,28 +236,32 @@ function beamPart(layer, unit) {
 
 // What each further literal buys: the best formula of at most 1, 2, ... literals.
 function lengthsPart(layer, unit) {
-  if (layer.steps < 2) return null;
+  if (layer.searched < 2) return null;
   const sign = layer.isNegative ? -1 : 1;
   const rows = [];
-  for (let step = 0; step < layer.steps; step++) {
+  const byLength = layer.evidence("byLength");
+  const shown = layer.words(unit);
+  for (let step = 0; step < layer.searched; step++) {
     if (layer.supportOf(unit, 0, step) === 0) continue;
     const value = layer.scoreOf(unit, 0, step);
     const gain = step ? sign * (value - layer.scoreOf(unit, 0, step - 1)) : NaN;
     const isSame = step > 0 && layer.words(unit, 0, step) === layer.words(unit, 0, step - 1);
     rows.push(make("tr", {}, make("th", { scope: "row" }, String(step + 1)),
-      make("td", { class: "fill" }, isSame ? make("span", { class: "none" }, "none is better") : formulaNode(layer, layer.formula(unit, 0, step))),
+      make("td", { class: "fill" }, isSame ? make("span", { class: "none" }, "none is better") : formulaNode(layer, layer.formula(unit, 0, step)),
+        !isSame && layer.longest(unit) !== null && layer.words(unit, 0, step) === shown ? make("span", { class: "badge alternative" }, "label") : null),
       make("td", { class: "num" }, isSame ? "" : score(value)),
-      make("td", { class: "num" }, isSame || Number.isNaN(gain) ? "" : signed(gain))));
+      make("td", { class: "num" }, isSame || Number.isNaN(gain) ? "" : signed(gain)),
+      byLength ? make("td", { class: "num" }, isSame ? "" : score(byLength[unit * layer.searched + step])) : null));
   }
   return part("The best of each length", make("table", { class: "small" },
-    tableHead(["Literals", "Formula"], [layer.scoreName, "Gain"]),
+    tableHead(["Literals", "Formula"], [layer.scoreName, "Gain", ...(byLength ? ["Held out"] : [])]),
     make("tbody", {}, rows)));
 }
 
 function wholeBeamPart(layer, unit) {
-  if (layer.steps < 2) return null;
+  if (layer.searched < 2) return null;
   const bodies = [];
-  for (let step = 0; step < layer.steps; step++) {
+  for (let step = 0; step < layer.searched; step++) {
     const ranks = filled(layer, unit, step);
     if (!ranks.length) continue;
     bodies.push(make("tbody", {},

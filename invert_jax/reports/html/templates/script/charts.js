@@ -126,8 +126,10 @@ function scoreHistogram(layer, chooseLeast) {
 // Score by number of literals: median, and the middle half of the units.
 function lengthChart(layer) {
   const { quartiles, means } = layer.data.summary;
-  const known = quartiles.flat().filter((each) => each !== null);
-  if (!known.length) return null;
+  // At some lengths no label may have a held-out score.
+  const lengths = quartiles.map((_, at) => at).filter((at) => quartiles[at][1] !== null);
+  if (!lengths.length) return null;
+  const known = lengths.flatMap((at) => quartiles[at]);
   const step = Math.max(0.005, roundStep(Math.max(Math.max(...known) - Math.min(...known), 0.01), 4));
   const low = step * Math.floor(Math.min(...known) / step + 1e-6);
   const high = Math.max(step * Math.ceil(Math.max(...known) / step - 1e-6), low + step);
@@ -135,20 +137,21 @@ function lengthChart(layer) {
   const [left, right, top, bottom] = [42, 250, 12, 150];
   const x = (at) => (count === 1 ? (left + right) / 2 : left + 14 + ((right - left - 28) * at) / (count - 1));
   const y = (value) => bottom - ((bottom - top) * (value - low)) / (high - low);
-  const medians = quartiles.map((each) => each[1]);
-  const label = `Median ${layer.scoreName} by most literals: ${medians.map((each, at) => `${at + 1}: ${score(each)}`).join(", ")}`;
+  const median = (at) => quartiles[at][1];
+  const what = layer.evidence("heldOut") ? `held-out ${layer.scoreName}` : layer.scoreName;
+  const label = `Median ${what} by most literals: ${lengths.map((at) => `${at + 1}: ${score(median(at))}`).join(", ")}`;
   const drawing = chart(258, 184, label);
   for (let tick = low; tick <= high + 1e-6; tick += step) {
     gridLine(drawing, left, right, y(tick), tick.toFixed(step < 0.0099 ? 3 : 2));
   }
-  const upper = quartiles.map((each, at) => `${x(at)} ${y(each[2])}`);
-  const lower = quartiles.map((each, at) => `${x(at)} ${y(each[0])}`).reverse();
+  const upper = lengths.map((at) => `${x(at)} ${y(quartiles[at][2])}`);
+  const lower = lengths.map((at) => `${x(at)} ${y(quartiles[at][0])}`).reverse();
   drawing.append(svg("path", { d: `M ${[...upper, ...lower].join(" L ")} Z`, class: "band" }));
-  drawing.append(svg("path", { d: `M ${medians.map((each, at) => `${x(at)} ${y(each)}`).join(" L ")}`, class: "curve" }));
-  medians.forEach((each, at) => {
-    const gain = at ? `, ${signed(each - medians[at - 1])}` : "";
-    const dot = svg("circle", { cx: x(at), cy: y(each), r: 3.5, class: "dot" },
-      svg("title", {}, `at most ${plural(at + 1, "literal")}: median ${score(each)}${gain}; mean ${score(means[at])}`));
+  drawing.append(svg("path", { d: `M ${lengths.map((at) => `${x(at)} ${y(median(at))}`).join(" L ")}`, class: "curve" }));
+  lengths.forEach((at) => {
+    const gain = lengths.includes(at - 1) ? `, ${signed(median(at) - median(at - 1))}` : "";
+    const dot = svg("circle", { cx: x(at), cy: y(median(at)), r: 3.5, class: "dot" },
+      svg("title", {}, `at most ${plural(at + 1, "literal")}: median ${score(median(at))}${gain}; mean ${score(means[at])}`));
     drawing.append(dot, text(x(at), bottom + 14, String(at + 1), { class: "tick middle" }));
   });
   drawing.append(text((left + right) / 2, bottom + 28, "most literals", { class: "tick middle" }));

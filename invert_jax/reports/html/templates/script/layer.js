@@ -34,7 +34,9 @@ class Layer {
     this.numSamples = data.numSamples;
     this.scoreName = data.scoreName;
     this.isNegative = data.sign === "negative";
+    // One step more than were searched, of the formulas shown, where those are simpler.
     [, this.steps, this.beam, this.length] = data.literals.shape;
+    this.searched = data.maxLength;
     this.concepts = data.concepts;
     this.behavior = data.behavior;
     this.placeOf = new Map(Array.from(this.neurons, (neuron, place) => [neuron, place]));
@@ -62,6 +64,14 @@ class Layer {
   supportOf(unit, rank, step) { return unpack(this.data.supports)[this.slot(unit, rank, step)]; }
   statusOf(unit) { return this.data.statuses[unpack(this.data.status)[unit]]; }
   evidence(name) { return unpack(this.data.evidence[name]); }
+  notesOf(unit) { return this.data.evidence.notes ? this.data.evidence.notes[unit] : []; }
+
+  // The best formula of all lengths, where the label is a simpler one; else null.
+  longest(unit) {
+    const step = this.searched - 1;
+    const isLabel = this.steps === this.searched || this.words(unit, 0, step) === this.words(unit);
+    return isLabel ? null : step;
+  }
   nameOf(unit) { return this.data.names ? this.data.names[unit] : String(this.neurons[unit]); }
 
   title(unit) {
@@ -87,12 +97,20 @@ class Layer {
       const formula = this.formula(unit);
       const synonyms = formula.flatMap(([concept]) => this.concepts[concept].synonyms || []);
       this.texts[unit] = [
-        this.neurons[unit], this.nameOf(unit), this.words(unit), ...synonyms,
+        this.neurons[unit], this.nameOf(unit), this.words(unit), ...synonyms, ...this.notesOf(unit),
       ].join(" ").toLowerCase();
     }
     return this.texts[unit];
   }
 }
+
+// What a note says of a label, in a word and in a sentence.
+const NOTES = {
+  at_bound: ["at the bound", "It holds on hardly more samples than a formula must: with a lower bound the label might be another."],
+  idle_literal: ["idle literal", "On held-out samples these literals are worth less than .005:"],
+  rarer_concept: ["rarer concept", "On held-out samples this concept, too rare to be searched, fits significantly better:"],
+  misses_top: ["misses the top", "It holds on at most one in twenty of the samples to which the unit responds most: it is hardly what the unit is about."],
+};
 
 const STATUS_WORDS = {
   labeled: "labeled",

@@ -3,6 +3,7 @@
 const wholeNumber = new Intl.NumberFormat("en-US");
 const whole = (value) => wholeNumber.format(value);
 const score = (value) => (Number.isNaN(value) ? "" : value.toFixed(4));
+const share2 = (value) => (Number.isNaN(value) ? "" : value.toFixed(2));
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
 const plural = (count, noun) => `${whole(count)} ${noun}${count === 1 ? "" : "s"}`;
 

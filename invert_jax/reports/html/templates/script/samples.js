@@ -38,12 +38,12 @@ function samplesOf(layer, unit, which) {
   if (!behavior) return [];
   const count = behavior[which].shape[1];
   const values = unpack(behavior[`${which}Values`]);
-  const inside = unpack(behavior[`${which}Inside`]);
+  const inside = unpack(behavior[`${which}Inside`] ?? null);
   const found = [];
   for (let place = 0; place < count; place++) {
     const at = unit * count + place;
     const sample = unpack(behavior[which])[at];
-    if (sample >= 0) found.push({ sample, value: values[at], inside: inside[at] === 1, place });
+    if (sample >= 0) found.push({ sample, value: values[at], inside: !inside || inside[at] === 1, place });
   }
   return found;
 }

@@ -3,7 +3,7 @@
 function renderSummary(element, layer, actions) {
   const figures = make("div", { class: "overview" },
     make("div", { class: "panel" }, statusPart(layer, actions), make("figure", {}, scoreHistogram(layer, actions.least))),
-    conceptsPart(layer, actions), lengthPart(layer, actions));
+    conceptsPart(layer, actions), kindsPart(layer), lengthPart(layer, actions));
   element.replaceChildren(figures);
   const undetected = undetectedPart(layer);
   if (undetected) element.append(undetected);
@@ -27,10 +27,12 @@ function keyFigures(layer) {
   const labeled = Array.from({ length: layer.size }, (_, unit) => unit).filter((unit) => layer.statusOf(unit) === "labeled");
   if (!labeled.length) return null;
   const heldOut = layer.evidence("heldOut");
+  const hits = layer.evidence("precisionAtTop");
   const figure = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
   return make("dl", { class: "key-figures", "aria-label": "Medians of the labeled units" },
     figure(`median ${layer.scoreName}`, score(median(labeled.map((unit) => layer.scoreOf(unit, 0))))),
     heldOut ? figure("held out", score(median(labeled.map((unit) => heldOut[unit])))) : null,
+    hits ? figure(`of the top ${layer.data.evidence.numHighest}`, share2(median(labeled.map((unit) => hits[unit])))) : null,
     figure("holds on", percent(median(labeled.map((unit) => layer.supportOf(unit, 0))) / layer.numSamples)));
 }
 
@@ -57,10 +59,24 @@ function conceptsPart(layer, actions) {
     list, more);
 }
 
+// Labels by the kinds of the concepts that they name, such as shape and texture.
+function kindsPart(layer) {
+  const { byKinds } = layer.data.summary;
+  if (!byKinds.length) return null;
+  const total = byKinds.reduce((sum, [, count]) => sum + count, 0);
+  const rows = byKinds.slice(0, NUM_BARS_SHOWN).map(([kinds, count]) => make("tr", {},
+    make("td", { class: "fill" }, make("bdi", {}, kinds)), make("td", { class: "num" }, whole(count)),
+    make("td", { class: "num" }, percent(count / total))));
+  const rest = byKinds.length - rows.length;
+  return make("div", { class: "panel" }, make("h3", {}, "Kinds of concepts"),
+    make("table", { class: "small" }, tableHead(["Named together"], ["Labels", "Share"]), make("tbody", {}, rows)),
+    rest > 0 ? make("p", { class: "muted" }, `and ${plural(rest, "more combination")}`) : null);
+}
+
 function lengthPart(layer, actions) {
   const drawing = lengthChart(layer);
   if (!drawing) return null;
-  return make("div", { class: "panel" }, make("h3", {}, "Length and gain"),
+  return make("div", { class: "panel" }, make("h3", {}, layer.evidence("heldOut") ? "Length and gain, held out" : "Length and gain"),
     make("p", { class: "legend" }, make("span", { class: "key line" }, "median unit"), make("span", { class: "key band" }, "middle half")),
     make("figure", {}, drawing), lengthBars(layer, actions.length));
 }

@@ -166,6 +166,14 @@ function csvColumns(layer) {
   ];
   const [q, heldOut, interval] = ["q", "heldOut", "interval"].map((name) => layer.evidence(name));
   if (q) columns.push(["q_value", (unit) => exact(q[unit])]);
+  const [precision, hits] = ["averagePrecision", "precisionAtTop"].map((name) => layer.evidence(name));
+  if (hits) {
+    const { isHeldOut, precisionAt } = layer.data.evidence;
+    const prefix = isHeldOut ? "held_out_" : "";
+    columns.push([`${prefix}average_precision`, (unit) => exact(precision[unit])]);
+    columns.push([`${prefix}precision_at_${precisionAt}`, (unit) => exact(hits[unit])]);
+  }
+  if (layer.data.evidence.notes) columns.push(["label_notes", (unit) => harmless(layer.notesOf(unit).join("; "))]);
   if (heldOut) columns.push(["held_out_score", (unit) => exact(heldOut[unit])]);
   if (interval) {
     columns.push(["held_out_low", (unit) => exact(interval[2 * unit])]);
@@ -220,6 +228,25 @@ function columnsOf(layer) {
         ? make("small", {}, ` ${interval[2 * unit].toFixed(2)}–${interval[2 * unit + 1].toFixed(2)}`) : ""],
     });
   }
+  if (heldOut && layer.searched > 1) {
+    const byLength = layer.evidence("byLength");
+    columns.push({
+      key: "bylength", label: "By length", hint: "Held out, of the best formula of at most 1, 2, ... literals",
+      cell: (unit) => Array.from(byLength.subarray(unit * layer.searched, (unit + 1) * layer.searched), share2).join(" "),
+    });
+  }
+  const [precision, hits] = ["averagePrecision", "precisionAtTop"].map((name) => layer.evidence(name));
+  if (hits) {
+    const end = layer.isNegative ? "lowest" : "highest";
+    columns.push({
+      key: "top", label: `${layer.isNegative ? "Low" : "Top"} ${layer.data.evidence.numHighest}`, descending: true,
+      hint: `Share of the ${end}${layer.data.evidence.isHeldOut ? " held-out" : ""} samples where the formula holds`,
+      value: (unit) => hits[unit], cell: (unit) => share2(hits[unit]),
+    }, {
+      key: "ap", label: "AP", hint: "Average precision of the formula down the samples", descending: true,
+      value: (unit) => precision[unit], cell: (unit) => share2(precision[unit]),
+    });
+  }
   const q = layer.evidence("q");
   if (q) {
     columns.push({
@@ -235,9 +262,16 @@ function columnsOf(layer) {
   }, {
     key: "status", label: "Status", hint: "Whether the label is to be used",
     value: (unit) => layer.statusOf(unit),
-    cell: (unit) => make("span", { class: `badge ${layer.statusOf(unit)}` }, statusWords(layer.statusOf(unit))),
+    cell: (unit) => [make("span", { class: `badge ${layer.statusOf(unit)}` }, statusWords(layer.statusOf(unit))), notesMark(layer, unit)],
   });
   return columns;
+}
+
+// That there are notes on a label; the card has them in full.
+function notesMark(layer, unit) {
+  const codes = new Set(layer.notesOf(unit).map((note) => note.split(": ", 1)[0]));
+  const words = Array.from(codes, (code) => NOTES[code][0]).join(", ");
+  return codes.size ? make("span", { class: "badge note", title: words, "aria-label": words }, `! ${codes.size}`) : null;
 }
 
 // A score with a bar from one half.
