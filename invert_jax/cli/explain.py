@@ -2,12 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from invert_jax.activations.store.opening import read_activations
+from invert_jax.checks import check_fraction
 from invert_jax.cli.sources import read_concepts
 from invert_jax.cli.words import add_quiet, make
 from invert_jax.engine.explaining import explain_from
-from invert_jax.engine.folders import places_of
+from invert_jax.engine.folders import output_folders, places_of
+from invert_jax.explanations.panel import PRECISION_AT
+from invert_jax.explanations.simplest import LARGER_IS_BETTER, TOLERANCE
 from invert_jax.settings import SIGNS, Options, SearchSettings
 
 DEFAULTS = SearchSettings()
@@ -70,6 +74,32 @@ def add_to(commands) -> None:
         help="a whole number that decides which samples those are "
         "(default: %(default)s)",
     )  # fmt: skip
+    trust.add_argument(
+        "--simplest", action="store_true",
+        help="take the shortest formula that is as good as the longest: on the samples "
+        "kept out if there are any",
+    )  # fmt: skip
+    trust.add_argument(
+        "--tolerance", type=float, metavar="T",
+        help="with --simplest: how much worse than the longest it may score (default: "
+        f"{TOLERANCE})",
+    )  # fmt: skip
+    trust.add_argument(
+        "--metric", choices=LARGER_IS_BETTER, metavar="NAME",
+        help="with --simplest: by which metric of the panel, such as "
+        "harmonic_auc_0.005, which favors labels that hold where a neuron is highest "
+        "(default: auroc)",
+    )  # fmt: skip
+    trust.add_argument(
+        "--panel", action="store_true",
+        help="measure the labels by other metrics too, such as average precision "
+        "(done anyway with --holdout)",
+    )  # fmt: skip
+    trust.add_argument(
+        "--precision-at", type=int, metavar="N",
+        help="of the panel, which it asks for: how many samples are the highest "
+        f"(default: {PRECISION_AT})",
+    )  # fmt: skip
     add_quiet(explain)
     explain.set_defaults(run=run)
 
@@ -113,6 +143,9 @@ def run(parsed: argparse.Namespace) -> int:
     named += [] if parsed.concepts is None else [parsed.concepts]
     if len(named) != 1:
         raise ValueError("CONCEPTS must be given once: `invert-jax explain --help`.")
+    how = _how_simple(parsed)
+    has_count = parsed.precision_at is not None
+    needs_panel = parsed.panel or has_count or "metric" in how
     activations = read_activations(activations_path)
     concepts = read_concepts(named[0], progress=not parsed.quiet)
     explanations = explain_from(
@@ -130,12 +163,32 @@ def run(parsed: argparse.Namespace) -> int:
         neurons=_indices(parsed.neurons),
         holdout=parsed.holdout,
         key=None if parsed.holdout is None else parsed.key,
+        panel=needs_panel or None,
+        precision_at=parsed.precision_at if has_count else PRECISION_AT,
         options=Options(progress=not parsed.quiet, output=parsed.output),
     )
+    if parsed.simplest:
+        folders = output_folders(parsed.output, activations)
+        for name, layer in explanations.items():
+            explanations[name] = layer.simplest(**how)
+            explanations[name].save(folders[name])
     for layer in explanations.values():
         print(layer)
     print(f"\nWritten to {Path(parsed.output)}; labels.csv has every neuron.")
     return 0
+
+
+def _how_simple(parsed: argparse.Namespace) -> dict[str, Any]:
+    """What `simplest` is called with, of what was said."""
+    how = {
+        name: getattr(parsed, name)
+        for name in ("tolerance", "metric")
+        if getattr(parsed, name) is not None
+    }
+    for name in () if parsed.simplest else how:
+        raise ValueError(f"--{name} says how to choose by --simplest; add that.")
+    check_fraction("tolerance", how.get("tolerance", TOLERANCE))
+    return how
 
 
 def _indices(text: str | None) -> list[int] | None:

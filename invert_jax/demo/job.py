@@ -125,7 +125,7 @@ def shuffled(
 def explained(
     activations: Mapping[str, Any], concepts: ij.Concepts, progress: bool
 ) -> dict[str, ij.Explanations]:
-    """The best formulas of each neuron, with p-values from one null of all layers."""
+    """The simplest of the best formulas, with p-values from one null of all layers."""
     options = ij.Options(progress=progress)
     explanations = ij.explain(
         activations, concepts, min_fraction=MIN_FRACTION, holdout=HOLDOUT, key=KEY,
@@ -135,7 +135,8 @@ def explained(
         concepts, explanations, num_draws=NUM_DRAWS, key=KEY, options=options
     )
     return {
-        layer: each.with_null(null, alpha=ALPHA) for layer, each in explanations.items()
+        layer: each.simplest().with_null(null, alpha=ALPHA)
+        for layer, each in explanations.items()
     }
 
 

@@ -23,12 +23,15 @@ INTRODUCTION = (
 LEGEND = (
     "AUROC: how often the neuron is higher on an image that fits the formula than on "
     "one that does not, where a tie counts half; 1 is always, 0.5 a coin toss. Held "
-    "out: the same on images that had no part in choosing the formula. q: of neurons "
+    "out: the same on images that had no part in choosing the formula; shown is the "
+    "shortest formula that is as good there as longer ones. Top 20: on what share of "
+    "the 20 highest of those images it holds; AP, average precision: the same down to "
+    "each image where it holds. q: of neurons "
     "as good or better, the share that the search would find in neurons without a "
     "meaning; above {alpha} the status is chance, and the formula is not to be used.\n"
     "For example, neuron {example.neuron} of hidden, in files and in Python "
     "{example.formula}, is higher on an image that fits than on one that does not in "
-    "{example.score:.1%} of all pairs.\n"
+    "{example.score:.1%} of all pairs.{longest}\n"
 )
 NEXT = """\
 What to try next
@@ -40,7 +43,8 @@ What to try next
       print(hidden.take(hidden.neurons_for("six")))
   allow longer formulas, and look at them
       invert-jax explain {words}/activations.npz {words}/concepts.npz \\
-          --max-length 5 --min-fraction {min_fraction} --holdout 0.5 -o {words}/longer
+          --max-length 5 --min-fraction {min_fraction} --holdout 0.5 --simplest \\
+          -o {words}/longer
       invert-jax report {words}/longer -o {words}/longer.html
   explain your own model on your own data    the README, step by step
 """
@@ -56,8 +60,29 @@ def show_labels(
         console.print(title, style="bold", markup=False)
         console.print(best, "")
     hidden = explanations["hidden"]
-    example = hidden.unit(int(hidden.neurons[best_first(hidden)[0]]))
-    console.print(LEGEND.format(alpha=alpha, example=example), markup=False)
+    order = best_first(hidden).tolist()
+    shorter = (each for each in order if hidden.longest(each) is not None)
+    position = next(shorter, order[0])
+    example = hidden.unit(int(hidden.neurons[position]))
+    told = LEGEND.format(
+        alpha=alpha, example=example, longest=longest_of(hidden, position)
+    )
+    console.print(told, markup=False)
+
+
+def longest_of(explanations: Explanations, position: int) -> str:
+    """What the longest formula of a neuron says more, if its label is a shorter one."""
+    longest = explanations.longest(position)
+    if longest is None:
+        return ""
+    full = explanations.at_length(explanations.max_length)
+    assert full.held_out is not None and explanations.held_out is not None
+    return (
+        f" The best of up to {full.max_length} literals, {longest}, is so in "
+        f"{full.scores[position, 0]:.1%}; held out that is "
+        f"{full.held_out.scores[position, 0]:.4f}, the shorter one "
+        f"{explanations.held_out.scores[position, 0]:.4f}."
+    )
 
 
 def best_first(explanations: Explanations) -> Int[np.ndarray, " neurons"]:

@@ -83,6 +83,44 @@ def test_samples_may_be_held_out_to_judge_the_formulas(files, capsys):
     )
 
 
+def test_the_simplest_labels_are_printed_and_written(files, capsys):
+    words = "--max-length 3 --holdout 0.5 --precision-at 10".split()
+    assert explain(files, str(files / "masks.csv"), *words) == 0
+    longest = Explanations.load(files / "labels")
+    assert "longest" not in capsys.readouterr().out
+
+    assert explain(files, str(files / "masks.csv"), *words, "--simplest") == 0
+    simple = Explanations.load(files / "labels")
+    assert [str(formulas[0]) for formulas in simple.formulas] == list(NAMES[:3])
+    printed = capsys.readouterr().out
+    assert "top 10" in printed and "AP" in printed
+    wanted = longest.simplest()
+    assert list(map(str, simple.formulas)) == list(map(str, wanted.formulas))
+    assert simple.panel is not None and wanted.panel is not None
+    np.testing.assert_array_equal(simple.panel.values, wanted.panel.values)
+    table = pyarrow.csv.read_csv(files / "labels" / "labels.csv").to_pydict()
+    assert "longest_formula" in table and "held_out_precision_at_10" in table
+    page = files / "page.html"
+    assert main(["report", str(files / "labels"), "-o", str(page), "-q"]) == 0
+
+
+def test_the_simplest_are_chosen_as_was_said(files):
+    masks = str(files / "masks.csv")
+    words = ["--max-length", "3", "--simplest"]
+    assert explain(files, masks, *words, "--tolerance", "1") == 0
+    labels = Explanations.load(files / "labels")
+    assert labels.lengths[:, -1, 0].tolist() == [1, 1, 1] and labels.panel is None
+
+    assert explain(files, masks, *words, "--metric", "average_precision") == 0
+    labels = Explanations.load(files / "labels")
+    wanted = labels.simplest(metric="average_precision")
+    np.testing.assert_array_equal(labels.literals, wanted.literals)
+
+    assert explain(files, masks, "--max-length", "1", "--panel") == 0
+    panel = Explanations.load(files / "labels").panel
+    assert panel is not None and panel.num_samples == 400
+
+
 def test_concepts_may_be_given_as_an_option(files):
     words = ("--concepts", str(files / "masks.csv"), "--max-length", "1")
     assert explain(files, *words) == 0
@@ -97,6 +135,9 @@ def test_concepts_may_be_given_as_an_option(files):
         (("masks.csv", "--neurons", "a"), "--neurons must be whole numbers"),
         (("masks.csv", "--neurons", "7"), "`neurons` must be in"),
         (("masks.csv", "--holdout", "1"), "`holdout` must be"),
+        (("masks.csv", "--simplest", "--tolerance", "2"), "`tolerance` must be in"),
+        (("masks.csv", "--metric", "f1"), "--metric says how to choose by --simplest"),
+        (("masks.csv", "--precision-at", "0"), "`precision_at` must be"),
         (("tfds:cifar10",), "a split, as tfds:cifar10:test"),
         (("imagenet:none.npy",), "none.npy does not exist"),
     ],
