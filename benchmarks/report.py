@@ -183,6 +183,39 @@ def counts_table(record: dict[str, Any]) -> str:
     )
 
 
+def meaning_table(record: dict[str, Any]) -> str:
+    """Ways to choose labels, planted concepts, coverage and cost."""
+    columns = {
+        "seen": "seen at the top", "auroc": "held-out AUROC",
+        "average_precision": "AP", "precision_at_top": "top 20",
+        "misses_top": "misses top", "at_bound": "at bound",
+        "idle_literal": "idle literal", "rarer_concept": "rarer concept",
+    }  # fmt: skip
+    rows = [
+        (name, *(f"{found[column]:.3f}" for column in columns),
+         "/".join(map(str, found["lengths"])))
+        for part in ("labels", "bounds")
+        for name, found in record[part].items()
+    ]  # fmt: skip
+    facts = [
+        (f"{part}: {name}", f"{value:.3g}")
+        for part in ("planted", "intervals", "cost")
+        for name, value in record[part].items()
+    ]
+    return "\n".join(
+        (
+            f"### meaning: {record['num_words']:,} words, "
+            f"{record['num_neurons']:,} neurons",
+            machine_of(record),
+            "",
+            markdown(("labels", *columns.values(), "of 1/2/3 literals"), rows),
+            "",
+            markdown(("", ""), facts),
+            "",
+        )
+    )
+
+
 def start_table(record: dict[str, Any]) -> str:
     """The phases up to the first answer, their goals, and the calls of other doors."""
     trees = " against ".join(" ".join(tree) for tree in record["trees"].items())
@@ -349,6 +382,7 @@ def main() -> None:
         "truth": truth_table,
         "counts": counts_table,
         "start": start_table,
+        "meaning": meaning_table,
     }
     for path in parser.parse_args().files:
         for line in path.read_text(encoding="utf-8").splitlines():
