@@ -124,13 +124,13 @@ def explained(
     found = ij.explain(
         layers,
         concepts,
-        min_fraction=cifar10.MIN_FRACTION * 2,
+        min_fraction=cifar10.MIN_FRACTION,
         holdout=0.5,
         key=0,
         options=QUIET,
     )
     null = ij.null_distribution(concepts, found, num_draws=999, key=1, options=QUIET)
-    return {name: each.with_null(null) for name, each in found.items()}
+    return {name: each.simplest().with_null(null) for name, each in found.items()}
 
 
 def telling_unit(labels: ij.Explanations) -> int:
