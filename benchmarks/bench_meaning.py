@@ -19,7 +19,7 @@ not used at all, beside those of the full length.
 cost: `explain` with the panel over without, in processor seconds of pairs that take
 turns.
 
-    python benchmarks/ewt.py --weights FILE -o ewt
+    python benchmarks/ewt.py --weights FOLDER --data FOLDER -o ewt
     python benchmarks/bench_meaning.py ewt
 """
 

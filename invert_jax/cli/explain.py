@@ -185,7 +185,8 @@ def _how_simple(parsed: argparse.Namespace) -> dict[str, Any]:
         for name in ("tolerance", "metric")
         if getattr(parsed, name) is not None
     }
-    for name in () if parsed.simplest else how:
+    if how and not parsed.simplest:
+        name = next(iter(how))
         raise ValueError(f"--{name} says how to choose by --simplest; add that.")
     check_fraction("tolerance", how.get("tolerance", TOLERANCE))
     return how

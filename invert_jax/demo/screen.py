@@ -64,10 +64,10 @@ def show_labels(
     shorter = (each for each in order if hidden.longest(each) is not None)
     position = next(shorter, order[0])
     example = hidden.unit(int(hidden.neurons[position]))
-    told = LEGEND.format(
+    legend = LEGEND.format(
         alpha=alpha, example=example, longest=longest_of(hidden, position)
     )
-    console.print(told, markup=False)
+    console.print(legend, markup=False)
 
 
 def longest_of(explanations: Explanations, position: int) -> str:

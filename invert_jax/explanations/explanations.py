@@ -84,7 +84,8 @@ class Explanations(Record):
 
         Raises:
             ValueError: The tolerance is not in [0, 1], there is no such metric, or no
-                panel to take it from.
+                panel to take it from; or neurons were taken from a result with a
+                null, whose q-values are over all of them.
 
         >>> import invert_jax as ij
         >>> masks = np.random.default_rng(0).random((1000, 3)) < [0.3, 0.3, 0.04]
@@ -105,6 +106,7 @@ class Explanations(Record):
         concepts: Concepts,
         *,
         precision_at: int = PRECISION_AT,
+        progress: bool = False,
     ) -> "Explanations":
         """The same with `panel`: several other metrics of each label.
 
@@ -115,6 +117,7 @@ class Explanations(Record):
             activations: [samples, neurons] of the layer, as they were explained.
             concepts: Those it was explained by, of the same samples.
             precision_at: How many samples are the highest, at least 1.
+            progress: Show how far it is.
 
         Raises:
             ValueError: They are not those that were explained.
@@ -127,7 +130,7 @@ class Explanations(Record):
         [1.0]
         """
         return panel_scores.with_panel(
-            self, activations, concepts, precision_at=precision_at
+            self, activations, concepts, precision_at=precision_at, progress=progress
         )
 
     @property

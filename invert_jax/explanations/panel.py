@@ -39,17 +39,19 @@ class Panel:
     - mad: (mean inside - mean outside) / standard deviation outside; undefined where
       that is 0.
     - f1, f1_threshold: F1 of "the activation is at least the threshold" (for sign
-      "negative" at most), in [0, 1]. The threshold, in units of the activation, is the
-      one of the largest F1 on the samples searched.
+      "negative" at most), in [0, 1]; undefined where the label holds nowhere and no
+      activation reaches the threshold. The threshold, in units of the activation, is
+      the one of the largest F1 on the samples searched.
     - iou_0.005, iou_0.01: intersection over union of label and top 0.5 % (1 %), in [0,
-      1]. A top is what lies strictly above the lowest threshold that leaves at most
-      that share above it; where many samples tie it may be empty.
+      1]; undefined where both are empty. A top is what lies strictly above the lowest
+      threshold that leaves at most that share above it; where many samples tie it may
+      be empty.
     - balanced_accuracy_...: mean of the shares of positives in that top and of
-      negatives outside it, in [0, 1].
+      negatives outside it, in [0, 1]; undefined without both classes.
     - other_way_auc_...: AUROC of the label for that top, in [0, 1]: the same mean with
       label and top in each other's place; undefined where the top is empty.
     - harmonic_auc_...: harmonic mean of that and of "auroc" (for sign "negative" 1
-      minus it), in [0, 1].
+      minus it), in [0, 1]; undefined where either is, and where both are 0.
 
     See `invert_jax.core.statistics.metrics` for formulas and sources.
 

@@ -42,6 +42,7 @@ def with_panel(
     concepts: Concepts,
     *,
     precision_at: int,
+    progress: bool,
 ) -> R:
     """The same with the panel of its labels; see `Explanations.with_panel`."""
     searched = explained_table(concepts, explanations, of="explanations")
@@ -70,6 +71,7 @@ def with_panel(
         Samples(samples, searched),
         judging,
         precision_at=precision_at,
+        progress=progress,
     )
     if held_out is not None and not np.array_equal(
         panel.by_length("auroc"), held_out.scores_by_length, equal_nan=True

@@ -268,7 +268,13 @@ class Record:
         )
 
     def longest(self, position: int) -> Formula | None:
-        """The formula that `simplest` took a shorter one for; None if it took none."""
+        """The best formula of all lengths, where `simplest` took a shorter label.
+
+        None where the label is that formula, and without `simplest`.
+
+        Args:
+            position: Of the neuron among those explained.
+        """
         if self.label_lengths is None:
             return None
         found = self.formula(position, step=self.max_length - 1)

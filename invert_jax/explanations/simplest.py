@@ -13,7 +13,7 @@ from invert_jax.explanations.record import R, Record
 
 # How much worse a shorter label may be, unless it is said otherwise.
 TOLERANCE = 0.01
-# What may decide which length is as good; for sign "negative" too larger is better.
+# Metrics by which a length may be chosen: larger is better, whatever the sign.
 LARGER_IS_BETTER = tuple(
     name
     for name in METRICS
@@ -88,6 +88,9 @@ def with_labels(record: R, lengths: Int[np.ndarray, " neurons"]) -> R:
     Args:
         record: As it was searched.
         lengths: The step of each neuron, from 1.
+
+    Raises:
+        ValueError: There is a null, and some of the neurons it was for are not here.
     """
     steps, ranks = _slots(record, lengths)
     slots = np.arange(len(record))[:, None], steps, ranks

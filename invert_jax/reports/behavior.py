@@ -22,9 +22,10 @@ from invert_jax.reports.material import LayerInputs
 NUM_TOP, NUM_BOTTOM = 12, 6
 # Samples where the formula holds, from the highest to the lowest, and the lowest ones.
 NUM_POSITIVES, NUM_MISSES = 6, 6
-# The highest samples whose concepts are told, and how many of these.
+# How many highest samples are looked at for what they have in common, and how many
+# concepts of theirs are listed at most.
 NUM_HIGHEST, NUM_CONCEPTS = 20, 8
-# Of so many by chance, a concept is not told of.
+# A concept that chance makes as frequent there with a larger p-value is not listed.
 MOST_CHANCE = 0.01
 NUM_BINS = 40
 # Where the ROC curve is drawn: dense near 0, where a rare concept is told apart.

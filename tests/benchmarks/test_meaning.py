@@ -88,3 +88,21 @@ def test_planted_concepts_are_found(corpus):
     assert found["num_singles"] > 5 and found["num_pairs"] > 20
     assert found["singles_found"] >= 0.85 > found["singles_found_by_longest"]
     assert found["pairs_kept"] >= 0.9
+
+
+def test_larger_bounds_give_labels_that_hold_on_more_words(corpus, layer, monkeypatch):
+    monkeypatch.setattr(meaning, "BOUNDS", (50, 900))
+    few, many = meaning.bound_rows(corpus, layer, step=1).values()
+    assert sum(few["lengths"]) == sum(many["lengths"]) == 3
+    # At least 900 of about 3,000 words: the planted concept is too rare.
+    assert few["auroc"] > many["auroc"] and many["rarer_concept"] > 0
+
+
+def test_intervals_cover_what_lies_in_them(corpus, layer):
+    labels = meaning.explained(corpus, layer, num_words=50)
+    assert labels.held_out is not None
+    held_out = labels.held_out.samples
+    values, table = np.asarray(layer.values), corpus.concepts
+    # On the very words they are of, the AUROC is the middle.
+    assert meaning.covered(labels, values[held_out], table.take(held_out)) == 1
+    assert meaning.covered(labels, -values[held_out], table.take(held_out)) < 1

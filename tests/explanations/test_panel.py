@@ -8,22 +8,7 @@ from sklearn import metrics as sklearn_metrics
 
 import invert_jax as ij
 from invert_jax.explanations.panel import METRICS
-from tests.held_out_runs import (
-    NUM_SAMPLES,
-    explain,
-    make_activations,
-    make_concepts,
-)
-
-
-@pytest.fixture(scope="module")
-def concepts():
-    return make_concepts()
-
-
-@pytest.fixture(scope="module")
-def activations():
-    return make_activations()
+from tests.held_out_runs import NUM_SAMPLES, explain
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +149,7 @@ def test_it_is_looked_into_as_a_mapping(found):
 def test_bad_settings_of_a_panel_are_named(activations, concepts):
     with pytest.raises(ValueError, match="`precision_at` is of the panel, which is no"):
         explain(activations, concepts, precision_at=5)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="panel"):
         explain(activations, concepts, panel="yes")
     with pytest.raises(ValueError, match="`precision_at`"):
         explain(activations, concepts, precision_at=0)
