@@ -8,7 +8,22 @@ from sklearn import metrics as sklearn_metrics
 
 import invert_jax as ij
 from invert_jax.explanations.panel import METRICS
-from tests.held_out_runs import NUM_SAMPLES, explain
+from tests.held_out_runs import (
+    NUM_SAMPLES,
+    explain,
+    make_activations,
+    make_concepts,
+)
+
+
+@pytest.fixture(scope="module")
+def concepts():
+    return make_concepts()
+
+
+@pytest.fixture(scope="module")
+def activations():
+    return make_activations()
 
 
 @pytest.fixture(scope="module")

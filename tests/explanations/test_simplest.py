@@ -7,8 +7,23 @@ import pytest
 
 import invert_jax as ij
 from invert_jax.core.statistics import delong
-from tests.held_out_runs import NAMES, explain
+from tests.held_out_runs import (
+    NAMES,
+    explain,
+    make_activations,
+    make_concepts,
+)
 from tests.small_runs import QUIET
+
+
+@pytest.fixture(scope="module")
+def concepts():
+    return make_concepts()
+
+
+@pytest.fixture(scope="module")
+def activations():
+    return make_activations()
 
 
 @pytest.fixture(scope="module", params=["positive", "negative"])
